@@ -1,0 +1,131 @@
+"""The life of a lease as a table and the moves through it. Pure.
+
+    pending ─activate─▶ active ─renew─▶ active
+       │                  │
+       └──── revoke ──────┴─▶ revoking ─▶ disabled ─▶ revoked
+
+Two rules: every change of a lease is made by a function of this module, and none of them looks at a
+clock; the instant is handed in. Each returns a new lease with its version one higher; the store
+writes it only where the old version still stands.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from leasehold.errors import Conflict
+from leasehold.model import Cause, Lease, LeaseState
+
+MOVES: Mapping[LeaseState, frozenset[LeaseState]] = {
+    LeaseState.PENDING: frozenset({LeaseState.ACTIVE, LeaseState.REVOKING}),
+    LeaseState.ACTIVE: frozenset({LeaseState.ACTIVE, LeaseState.REVOKING}),
+    LeaseState.REVOKING: frozenset({LeaseState.REVOKING, LeaseState.DISABLED, LeaseState.REVOKED}),
+    LeaseState.DISABLED: frozenset({LeaseState.DISABLED, LeaseState.REVOKED}),
+    LeaseState.REVOKED: frozenset(),
+}
+LIVE = frozenset(LeaseState) - {LeaseState.REVOKED}
+
+EXPIRING_FRACTION = 0.8
+"""A well-behaved client renews at two thirds of a lease; who has not by here is late."""
+OVERDUE_MS = 30_000
+"""How long after its deadline an account may stand before it is overdue."""
+OVERDUE_AGAIN_MS = 86_400_000
+"""An overdue lease is told again after this time."""
+QUARANTINE_ATTEMPTS = 10
+"""Failed attempts after which a lease goes to the slow lane; it is still tried for ever (Q4)."""
+BACKOFF_FIRST_MS, BACKOFF_CAP_MS = 2_000, 300_000
+
+
+def _move(lease: Lease, state: LeaseState, **changes: object) -> Lease:
+    if state not in MOVES[lease.state]:
+        raise Conflict(f"lease {lease.id} is {lease.state}, it cannot become {state}")
+    return replace(lease, state=state, version=lease.version + 1, **changes)  # type: ignore[arg-type]
+
+
+def _warn_ms(start_ms: int, expires_ms: int) -> int:
+    return start_ms + int((expires_ms - start_ms) * EXPIRING_FRACTION)
+
+
+def activate(lease: Lease, handle: Mapping[str, str]) -> Lease:
+    """The account stands and the caller may have its credential."""
+    return _move(
+        lease,
+        LeaseState.ACTIVE,
+        handle=handle,
+        next_ms=_warn_ms(lease.issued_ms, lease.expires_ms),
+    )
+
+
+def renew(lease: Lease, now_ms: int, expires_ms: int) -> Lease:
+    """The deadline moves to `expires_ms`, at most the lease's own maximum (rule W14)."""
+    if lease.state is not LeaseState.ACTIVE or now_ms >= lease.expires_ms:
+        raise Conflict(f"lease {lease.id} is over, it cannot be renewed")
+    if not now_ms < expires_ms <= lease.max_expires_ms:
+        raise Conflict(f"lease {lease.id} cannot end at that instant")
+    return _move(
+        lease,
+        LeaseState.ACTIVE,
+        expires_ms=expires_ms,
+        ttl_ms=expires_ms - now_ms,
+        renewed_ms=now_ms,
+        warned=False,
+        next_ms=_warn_ms(now_ms, expires_ms),
+    )
+
+
+def warn(lease: Lease) -> Lease:
+    """The holder was told that the end is near; next is the end itself."""
+    return _move(lease, LeaseState.ACTIVE, warned=True, next_ms=lease.expires_ms)
+
+
+def revoke(lease: Lease, now_ms: int, cause: Cause, *, unproven: bool = False) -> Lease:
+    """The account must go; the deadline is now, or where it was if that is earlier.
+
+    `unproven` when a create may still arrive at the target (rule W7).
+    """
+    return _move(
+        lease,
+        LeaseState.REVOKING,
+        cause=cause,
+        unproven=unproven,
+        next_ms=now_ms,
+        expires_ms=max(lease.issued_ms + 1, min(lease.expires_ms, now_ms)),
+    )
+
+
+def disable(lease: Lease, next_ms: int, why: str) -> Lease:
+    """Access has ended but the account still stands, or must be looked for once more."""
+    return _move(
+        lease,
+        LeaseState.DISABLED,
+        next_ms=next_ms,
+        last_error=why,
+        unproven=False,
+        attempts=lease.attempts + 1,
+    )
+
+
+def fail(lease: Lease, now_ms: int, reason: str, jitter: float) -> Lease:
+    """An attempt failed: try again after a backoff that doubles up to a cap, for ever.
+
+    `jitter` is a random number in [0, 1) that spreads the attempts by a quarter.
+    """
+    attempts = lease.attempts + 1
+    wait = min(BACKOFF_FIRST_MS * 2 ** min(attempts - 1, 20), BACKOFF_CAP_MS)
+    return _move(
+        lease,
+        lease.state,
+        attempts=attempts,
+        last_error=reason,
+        quarantined=lease.quarantined or attempts > QUARANTINE_ATTEMPTS,
+        next_ms=now_ms + wait - int(wait * jitter / 4),
+    )
+
+
+def mark_overdue(lease: Lease) -> Lease:
+    """The account outlived its lease, and that has been told."""
+    return _move(lease, lease.state, overdue=True)
+
+
+def end(lease: Lease, now_ms: int) -> Lease:
+    """The account is gone. The row stays as a tombstone (rule W16)."""
+    return _move(lease, LeaseState.REVOKED, next_ms=None, ended_ms=now_ms, last_error="")

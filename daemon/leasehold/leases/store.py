@@ -1,0 +1,154 @@
+"""Where leases live: the contract that every store keeps.
+
+A write is durable when its call returns, and one transaction holds all that belongs together: the
+lease, the counts that limits are checked against, the events for subscribers and the head of the
+audit. Reads see every write that has returned.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from leasehold.clock import Anchor
+from leasehold.model import Event, Lease, LeaseState, Recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The most live leases there may be after one more, None for no limit."""
+
+    role: int | None = None
+    mount: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditHead:
+    """The last line of the audit: its sequence number and its MAC in hexadecimal."""
+
+    seq: int
+    mac: str
+
+
+class AuditLog(Protocol):
+    """The store's view of the audit: it appends within the store's own transaction.
+
+    Called in the store's writer thread.
+    """
+
+    def append(self, events: Sequence[Event], *, delayed: bool = False) -> AuditHead:
+        """Write one line an event and make them durable.
+
+        Raises OSError when that fails, and then nothing of `events` counts as written.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One lease from `old` to `new`, with the events that tell it.
+
+    `old` is None for a new lease. The store writes `new` only where `old.version` still stands,
+    else raises Conflict. `limits` are checked in the same transaction. With `may_delay_audit` the
+    change is written even when the audit cannot be (rule AU3: revocation goes on); its events are
+    then kept in the store and audited later.
+    """
+
+    old: Lease | None
+    new: Lease
+    events: tuple[Event, ...] = ()
+    limits: Limits | None = None
+    may_delay_audit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """An event that waits for its subscribers; `seq` orders them without gaps."""
+
+    seq: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many leases there are, by state; and how many of them are flagged."""
+
+    by_state: dict[LeaseState, int]
+    overdue: int
+    quarantined: int
+
+    @property
+    def live(self) -> int:
+        """Leases whose account may stand."""
+        return sum(n for state, n in self.by_state.items() if state is not LeaseState.REVOKED)
+
+
+class LeaseStore(Protocol):
+    """Durable leases. Raises Unavailable when the disk refuses a write."""
+
+    deployment_id: str
+    saved_anchor: Anchor | None
+
+    def subscribe(self, wake: Callable[[], None]) -> None:
+        """Call `wake` on the event loop after each batch of writes."""
+
+    async def close(self) -> None:
+        """Finish what was handed in, then let go."""
+
+    async def write(self, change: Change) -> None:
+        """Make one change durable. Raises Conflict, LimitReached, Unavailable."""
+
+    async def write_many(self, changes: Sequence[Change]) -> list[Change]:
+        """Make many changes durable at once; returns those that were not refused."""
+
+    async def record(self, *events: Event) -> None:
+        """Audit (and publish, where the type asks for it) events that change no lease."""
+
+    async def keep_recipe(self, recipe: Recipe) -> None:
+        """Keep a recipe; quiet when it is kept already."""
+
+    async def recipe(self, recipe_id: str) -> Recipe:
+        """A kept recipe. Raises NotFound."""
+
+    async def get(self, lease_id: str) -> Lease | None:
+        """One lease, tombstones included. A damaged row raises Unavailable."""
+
+    async def live_engines(self) -> list[str]:
+        """Names of the engines that a live lease belongs to."""
+
+    async def due(self, engine: str, now_ms: int, limit: int) -> list[Lease]:
+        """Up to `limit` leases of `engine` whose `next_ms` has come, oldest first."""
+
+    async def stuck(self, engine: str, now_ms: int, limit: int) -> list[Lease]:
+        """Leases of `engine` that wait for another attempt after `now_ms`, oldest deadline first.
+
+        Those are the ones in state revoking or disabled that are neither quarantined nor waiting
+        for a second look; a target that came back is drained of them at once (rule Q3).
+        """
+
+    async def next_ms(self, engine: str) -> int | None:
+        """The next instant at which a lease of `engine` is due."""
+
+    async def pending(self) -> list[Lease]:
+        """Every lease in state pending: after a start, what a crash left behind."""
+
+    async def find(
+        self,
+        *,
+        prefix: str = "",
+        identities: Sequence[str] | None = None,
+        states: Sequence[LeaseState] | None = None,
+        after: str = "",
+        limit: int = 500,
+    ) -> list[Lease]:
+        """Leases by prefix of their id, in order of ids behind `after`."""
+
+    async def counts(self) -> Counts:
+        """How many there are; costs the same for ten leases and for a million."""
+
+    async def outbox(self, limit: int) -> list[OutboxEntry]:
+        """The oldest events that wait for subscribers."""
+
+    async def published(self, seq: int) -> None:
+        """Subscribers have all events up to and including `seq`."""
+
+    async def live_recipes(self) -> list[str]:
+        """Ids of the recipes that a live lease needs."""

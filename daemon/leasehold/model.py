@@ -1,0 +1,189 @@
+"""The values that travel between the parts of the daemon: callers, leases, events. Pure.
+
+All are frozen; a change makes a new value. Instants are lease time in milliseconds (`…_ms`, see
+`clock.py`); spans carry their unit in the name.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from leasehold.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, by the kernel's word at connect time (rule I2).
+
+    `groups` holds the primary and all supplementary group ids. `pid` is for records only.
+    """
+
+    uid: int
+    gid: int
+    pid: int
+    groups: frozenset[int] = frozenset()
+
+
+class LeaseState(StrEnum):
+    """Where a lease is in its life; the table of moves stands in `leases/lifecycle.py`."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    REVOKING = "revoking"
+    DISABLED = "disabled"
+    REVOKED = "revoked"
+
+
+class Cause(StrEnum):
+    """Why a lease ended."""
+
+    TTL = "ttl"
+    HOLDER = "holder"
+    OPERATOR = "operator"
+    ISSUE_FAILED = "issue-failed"
+    CRASH = "crash"
+    UNDELIVERED = "undelivered"
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The record that an account exists at a target until an instant.
+
+    `id` is what callers hold: `<mount>/<operation>/<role>/<26 characters>`. `expires_ms` is the
+    deadline, `max_expires_ms` what no renewal passes. `next_ms` is when the daemon must look at
+    the lease again (expiry, warning, next attempt), None when never. `unproven` asks for a second
+    look before the account counts as gone (rule W7). `handle` is what the engine needs besides
+    the account's name, without secrets; `target` names the server the account was made at.
+    """
+
+    id: str
+    state: LeaseState
+    version: int = 0
+    mount: str
+    operation: str
+    role: str
+    engine: str
+    engine_type: str
+    identity: str
+    owner: str
+    tenant: str
+    account: str
+    target: str
+    recipe_id: str
+    generation: int
+    issued_ms: int
+    ttl_ms: int
+    expires_ms: int
+    max_expires_ms: int
+    next_ms: int | None
+    renewed_ms: int | None = None
+    ended_ms: int | None = None
+    cause: Cause | None = None
+    attempts: int = 0
+    last_error: str = ""
+    warned: bool = False
+    overdue: bool = False
+    quarantined: bool = False
+    unproven: bool = False
+    handle: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """`<mount>/<operation>/<role>`: what was asked for."""
+        return f"{self.mount}/{self.operation}/{self.role}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """All that is needed to take an account away, frozen when it was issued (rule W15).
+
+    `connection` and `role` are the engine's own options; `connection` holds `Secret` values. The
+    store keeps a recipe encrypted, once for all leases that share it, and drops it with the last.
+    """
+
+    id: str
+    engine: str
+    engine_type: str
+    connection: Mapping[str, Any]
+    role: Mapping[str, Any]
+
+
+class EventType(StrEnum):
+    """What happened. The ones in `PUBLISHED` go to subscribers, all go to the audit."""
+
+    REQUESTED = "requested"
+    DENIED = "denied"
+    INTENDED = "intended"
+    ISSUED = "issued"
+    ISSUE_FAILED = "issue-failed"
+    RENEWED = "renewed"
+    EXPIRING = "expiring"
+    REVOKING = "revoking"
+    ATTEMPT_FAILED = "attempt-failed"
+    DISABLED = "disabled"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+    OVERDUE = "overdue"
+    POLICY_APPLIED = "policy-applied"
+    POLICY_REFUSED = "policy-refused"
+    CLOCK_SUSPECT = "clock-suspect"
+    CLOCK_SETTLED = "clock-settled"
+    STARTED = "started"
+    STOPPED = "stopped"
+
+
+PUBLISHED = frozenset(
+    {
+        EventType.ISSUED,
+        EventType.RENEWED,
+        EventType.EXPIRING,
+        EventType.REVOKED,
+        EventType.EXPIRED,
+        EventType.OVERDUE,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened, for the audit and perhaps for subscribers. Holds no secret.
+
+    `id` is unique and stays the same on redelivery. `at_ms` is lease time. `lease` is the lease as
+    it stands after the change, None for events of the daemon itself. `caller` is who asked, None
+    for what the daemon did by itself. `detail` has short texts only.
+    """
+
+    id: str
+    type: EventType
+    at_ms: int
+    lease: Lease | None = None
+    caller: Caller | None = None
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def new(
+        cls,
+        type: EventType,
+        at_ms: int,
+        lease: Lease | None = None,
+        *,
+        caller: Caller | None = None,
+        **detail: str,
+    ) -> "Event":
+        """An event with an id of its own."""
+        return cls(
+            id=uuid.uuid4().hex, type=type, at_ms=at_ms, lease=lease, caller=caller, detail=detail
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """What the caller gets, once; it is never stored nor logged.
+
+    `fields` are given as they are (`username`), or as secrets (`password`).
+    """
+
+    fields: Mapping[str, str | Secret]

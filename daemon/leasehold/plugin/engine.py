@@ -1,0 +1,179 @@
+"""What an engine is, to its author.
+
+An engine makes accounts at one target and takes them away. The daemon gives it the account's
+name, keeps the lease, guards each call (deadline, lane, breaker) and repeats what failed; so an
+engine holds no lease, no timer and no retry. Two rules carry everything:
+
+- `revoke` is idempotent. What is gone already counts as removed, if it is the same target.
+- Whatever `issue` did before it failed, `revoke` of the same account clears away.
+
+Constructors store arguments; `open` touches the network. An engine runs on the event loop; a driver
+without asyncio is called through `asyncio.to_thread`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from leasehold.bundle import PasswordPolicy
+from leasehold.errors import EngineError
+from leasehold.secret import Secret
+
+
+class Revocability(StrEnum):
+    """How dead a revoked credential is."""
+
+    IMMEDIATE = "immediate"
+    SESSIONS_SURVIVE = "sessions-survive"
+    BY_CUTOFF = "by-cutoff"
+    SHARED = "shared"
+    EXPIRY_ONLY = "expiry-only"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An account at the target, as its lease knows it.
+
+    `target` is the engine's `target_id` when the account was made. `role` holds the engine's own
+    role options. `handle` is what `issue` returned; it may be empty after a crash, so the `name`
+    alone must be enough to remove the account.
+    """
+
+    name: str
+    target: str
+    role: Mapping[str, Any]
+    handle: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueRequest:
+    """What to make: `account` under exactly its name, to end by itself at `expires_at` (UTC).
+
+    `expires_at` lies a grace after the lease's deadline, so that the target's own expiry is the
+    second line and never the first. `comment` says whose the account is, in public words.
+    """
+
+    account: Account
+    expires_at: datetime
+    password_policy: PasswordPolicy
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """A made account: the caller's `credential`, and the `handle` to keep, without secrets."""
+
+    credential: Mapping[str, str | Secret]
+    handle: Mapping[str, str] = field(default_factory=dict)
+
+
+class Stage(StrEnum):
+    """How far a removal came."""
+
+    DISABLED = "disabled"
+    """Nobody can log in and no session is left, but the account still stands."""
+    REMOVED = "removed"
+    """The account is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """The end of one `revoke`: how far it came, and in fixed words why not further."""
+
+    stage: Stage
+    residue: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What `check` found. `missing` lists rights or settings to grant, one clear line each."""
+
+    ok: bool
+    reason: str = ""
+    missing: tuple[str, ...] = ()
+    version: str = ""
+
+
+class Engine(ABC):
+    """One configured target.
+
+    `name_limit` is the longest account name in bytes. `statement_timeout_s` is how long the target
+    itself may work on one call; the daemon waits a little longer and looks for late creates twice
+    that time afterwards (rule W7).
+    """
+
+    type: ClassVar[str]
+    operations: ClassVar[frozenset[str]] = frozenset({"creds"})
+    revocability: ClassVar[Revocability]
+    name_limit: ClassVar[int] = 63
+    renewable: ClassVar[bool] = True
+
+    statement_timeout_s: float = 10.0
+
+    def __init__(self, name: str, connection: Mapping[str, Any]) -> None:
+        """Keep the engine's `name` and its validated `connection`, secrets resolved."""
+        self.name = name
+        self.connection = connection
+
+    @property
+    @abstractmethod
+    def target_id(self) -> str:
+        """The identity of the server behind the connection; known once `open` returned (W11)."""
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Connect. Raises EngineError when the target cannot be reached or refuses us."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of every connection; quiet when nothing is open."""
+
+    @abstractmethod
+    async def check(self, roles: Sequence[Mapping[str, Any]] = ()) -> Health:
+        """Try the target now, and name the rights we lack for `roles` (their options)."""
+
+    @abstractmethod
+    async def issue(self, request: IssueRequest) -> Issued:
+        """Make the account. On any error the daemon calls `revoke` for it."""
+
+    @abstractmethod
+    async def renew(self, account: Account, expires_at: datetime) -> None:
+        """Move the account's own expiry at the target to `expires_at` (UTC)."""
+
+    @abstractmethod
+    async def revoke(self, account: Account) -> Removal:
+        """Take the account away in stages: disable, end sessions, drop.
+
+        Raises TargetChanged when the connection leads elsewhere than to `account.target`.
+        """
+
+    async def revoke_many(self, accounts: Sequence[Account]) -> list[Removal | EngineError]:
+        """Take many away; one result an account, in order. Better in few round trips."""
+        results: list[Removal | EngineError] = []
+        for account in accounts:
+            try:
+                results.append(await self.revoke(account))
+            except EngineError as error:
+                results.append(error)
+        return results
+
+    @abstractmethod
+    async def login(self, credential: Mapping[str, str | Secret]) -> bool:
+        """Whether the credential opens the target now."""
+
+    @abstractmethod
+    def accounts(self, pattern: str) -> AsyncIterator[str]:
+        """Page through the names of accounts that match `pattern`, a regular expression."""
+
+    @classmethod
+    def faults(cls, role: Mapping[str, Any]) -> list[str]:
+        """What is wrong with a role's options beyond their schema, one line each. No network."""
+        return []
+
+    @classmethod
+    def lint(cls, role: Mapping[str, Any]) -> list[str]:
+        """Warnings about a role's options, one line each. No network."""
+        return []
