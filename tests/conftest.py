@@ -1,3 +1,3 @@
 """What every test may use: the private servers and the fakes."""
 
-pytest_plugins = ["servers.postgres", "servers.mosquitto"]
+pytest_plugins = ["servers.postgres"]

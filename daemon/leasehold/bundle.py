@@ -127,3 +127,15 @@ class Bundle:
     identities: Mapping[str, Identity]
     grants: tuple[Grant, ...]
     mount_limits: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """One applied bundle; the daemon serves exactly one.
+
+    `connections` holds the engines' connections by engine name, references resolved to `Secret`.
+    """
+
+    number: int
+    bundle: Bundle
+    connections: Mapping[str, Mapping[str, Any]]

@@ -1,9 +1,9 @@
 """The only reader of time (rules C1 to C4 and C7).
 
 Leases are measured in *lease time*: milliseconds since the epoch that only ever move forward.
-Within one boot lease time follows CLOCK_BOOTTIME, which counts suspend and ignores every step of the
-wall clock. Across boots it follows the wall clock, but never back behind the last instant that was
-written down. So a clock that is set, restored or dead can never extend a lease.
+Within one boot lease time follows CLOCK_BOOTTIME, which counts suspend and ignores every step of
+the wall clock. Across boots it follows the wall clock, but never back behind the last instant that
+was written down. So a clock that is set, restored or dead can never extend a lease.
 
 The wall clock is what people and targets see. The offset between the two is kept here; a step of
 more than `SUSPECT_MS` makes the clock suspect (no credential may be issued, since its expiry at the

@@ -114,7 +114,6 @@ class Recipe:
 class EventType(StrEnum):
     """What happened. The ones in `PUBLISHED` go to subscribers, all go to the audit."""
 
-    REQUESTED = "requested"
     DENIED = "denied"
     INTENDED = "intended"
     ISSUED = "issued"
@@ -173,10 +172,19 @@ class Event:
         caller: Caller | None = None,
         **detail: str,
     ) -> "Event":
-        """An event with an id of its own."""
+        """An event with an id of its own; empty texts are left out of `detail`."""
+        told = {name: text for name, text in detail.items() if text}
         return cls(
-            id=uuid.uuid4().hex, type=type, at_ms=at_ms, lease=lease, caller=caller, detail=detail
+            id=uuid.uuid4().hex, type=type, at_ms=at_ms, lease=lease, caller=caller, detail=told
         )
+
+
+@dataclass(frozen=True, slots=True)
+class AuditHead:
+    """The last line of the audit: its sequence number and its MAC in hexadecimal."""
+
+    seq: int
+    mac: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,8 +28,6 @@ EXPIRING_FRACTION = 0.8
 """A well-behaved client renews at two thirds of a lease; who has not by here is late."""
 OVERDUE_MS = 30_000
 """How long after its deadline an account may stand before it is overdue."""
-OVERDUE_AGAIN_MS = 86_400_000
-"""An overdue lease is told again after this time."""
 QUARANTINE_ATTEMPTS = 10
 """Failed attempts after which a lease goes to the slow lane; it is still tried for ever (Q4)."""
 BACKOFF_FIRST_MS, BACKOFF_CAP_MS = 2_000, 300_000
@@ -80,7 +78,7 @@ def warn(lease: Lease) -> Lease:
 def revoke(lease: Lease, now_ms: int, cause: Cause, *, unproven: bool = False) -> Lease:
     """The account must go; the deadline is now, or where it was if that is earlier.
 
-    `unproven` when a create may still arrive at the target (rule W7).
+    `unproven` when a create may still arrive at the target (rule W7). The first attempt is due now.
     """
     return _move(
         lease,
@@ -99,15 +97,17 @@ def disable(lease: Lease, next_ms: int, why: str) -> Lease:
         LeaseState.DISABLED,
         next_ms=next_ms,
         last_error=why,
-        unproven=False,
         attempts=lease.attempts + 1,
     )
 
 
-def fail(lease: Lease, now_ms: int, reason: str, jitter: float) -> Lease:
+def fail(
+    lease: Lease, now_ms: int, reason: str, jitter: float, *, target_away: bool = False
+) -> Lease:
     """An attempt failed: try again after a backoff that doubles up to a cap, for ever.
 
-    `jitter` is a random number in [0, 1) that spreads the attempts by a quarter.
+    `jitter` is a random number in [0, 1) that spreads the attempts by a quarter. A target that is
+    away says nothing about this lease, so that never quarantines it.
     """
     attempts = lease.attempts + 1
     wait = min(BACKOFF_FIRST_MS * 2 ** min(attempts - 1, 20), BACKOFF_CAP_MS)
@@ -116,9 +116,14 @@ def fail(lease: Lease, now_ms: int, reason: str, jitter: float) -> Lease:
         lease.state,
         attempts=attempts,
         last_error=reason,
-        quarantined=lease.quarantined or attempts > QUARANTINE_ATTEMPTS,
+        quarantined=lease.quarantined or (attempts > QUARANTINE_ATTEMPTS and not target_away),
         next_ms=now_ms + wait - int(wait * jitter / 4),
     )
+
+
+def defer(lease: Lease, next_ms: int, reason: str) -> Lease:
+    """No attempt was made, since the target is away; look again at `next_ms`."""
+    return _move(lease, lease.state, next_ms=next_ms, last_error=reason)
 
 
 def mark_overdue(lease: Lease) -> Lease:

@@ -5,12 +5,12 @@ lease, the counts that limits are checked against, the events for subscribers an
 audit. Reads see every write that has returned.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from leasehold.clock import Anchor
-from leasehold.model import Event, Lease, LeaseState, Recipe
+from leasehold.model import AuditHead, Event, Lease, LeaseState, Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,14 +19,6 @@ class Limits:
 
     role: int | None = None
     mount: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AuditHead:
-    """The last line of the audit: its sequence number and its MAC in hexadecimal."""
-
-    seq: int
-    mac: str
 
 
 class AuditLog(Protocol):
@@ -47,7 +39,8 @@ class Change:
     """One lease from `old` to `new`, with the events that tell it.
 
     `old` is None for a new lease. The store writes `new` only where `old.version` still stands,
-    else raises Conflict. `limits` are checked in the same transaction. With `may_delay_audit` the
+    else raises Conflict. `limits` are checked, and `recipe` is kept if it is not yet, in the same
+    transaction. With `may_delay_audit` the
     change is written even when the audit cannot be (rule AU3: revocation goes on); its events are
     then kept in the store and audited later.
     """
@@ -56,6 +49,7 @@ class Change:
     new: Lease
     events: tuple[Event, ...] = ()
     limits: Limits | None = None
+    recipe: Recipe | None = None
     may_delay_audit: bool = False
 
 
@@ -69,11 +63,15 @@ class OutboxEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How many leases there are, by state; and how many of them are flagged."""
+    """How many leases there are, by state; and how many of them are flagged.
 
-    by_state: dict[LeaseState, int]
+    `damaged` counts rows that did not verify when they were read.
+    """
+
+    by_state: Mapping[LeaseState, int]
     overdue: int
     quarantined: int
+    damaged: int = 0
 
     @property
     def live(self) -> int:
@@ -101,9 +99,6 @@ class LeaseStore(Protocol):
 
     async def record(self, *events: Event) -> None:
         """Audit (and publish, where the type asks for it) events that change no lease."""
-
-    async def keep_recipe(self, recipe: Recipe) -> None:
-        """Keep a recipe; quiet when it is kept already."""
 
     async def recipe(self, recipe_id: str) -> Recipe:
         """A kept recipe. Raises NotFound."""
@@ -146,6 +141,9 @@ class LeaseStore(Protocol):
 
     async def outbox(self, limit: int) -> list[OutboxEntry]:
         """The oldest events that wait for subscribers."""
+
+    async def outbox_size(self) -> int:
+        """How many events wait for subscribers."""
 
     async def published(self, seq: int) -> None:
         """Subscribers have all events up to and including `seq`."""

@@ -1,0 +1,49 @@
+"""`leasehold engines`: the configured engines."""
+
+from pathlib import Path
+
+import click
+
+from leasehold.cli.asking import socket_option
+from leasehold.cli.output import examples, json_option, print_json, print_table
+from leasehold.client import Client
+
+
+@click.command(
+    "engines",
+    epilog=examples(
+        "leasehold engines",
+        "leasehold engines --json | jq '.engines[] | select(.state != \"ready\")'",
+    ),
+)
+@json_option
+@socket_option
+def engines(as_json: bool, socket: Path) -> None:
+    """List the engines and how they fare.
+
+    An engine that is down, or lacks a right, says why.
+    """
+    found = Client(socket).engines()
+    if as_json:
+        print_json({"engines": list(found)})
+        return
+    print_table(
+        ["ENGINE", "TYPE", "MOUNT", "STATE", "OPERATIONS", "REVOCABILITY", "VERSION"],
+        [
+            (
+                engine["name"],
+                engine["type"],
+                engine["mount"],
+                engine["state"],
+                ",".join(engine["operations"]),
+                engine["revocability"],
+                engine["version"] or "-",
+            )
+            for engine in found
+        ],
+    )
+    for engine in found:
+        if engine["reason"]:
+            click.echo(f"{engine['name']}: {engine['reason']}")
+        for missing in engine["missing"]:
+            click.echo(f"{engine['name']}: missing: {missing}")

@@ -1,0 +1,65 @@
+"""`leasehold leases`: which leases there are."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from leasehold.cli.asking import socket_option
+from leasehold.cli.output import examples, json_option, print_json, print_table, span
+from leasehold.client import Client
+
+STATES = ("pending", "active", "revoking", "disabled", "revoked")
+LIVE = STATES[:-1]
+
+
+@click.command(
+    "leases",
+    epilog=examples(
+        "leasehold leases database/creds/app-readonly",
+        "leasehold leases --state revoking --state disabled --json",
+    ),
+)
+@click.argument("prefix", default="")
+@click.option("--state", "states", type=click.Choice(STATES), multiple=True, help="Only these.")
+@click.option("--all", "everything", is_flag=True, help="Ended leases too.")
+@json_option
+@socket_option
+def leases(
+    prefix: str, states: tuple[str, ...], everything: bool, as_json: bool, socket: Path
+) -> None:
+    """List leases.
+
+    Yours, or everybody's where the policy lets you list; only those below PREFIX if one is given.
+    """
+    wanted = states or (() if everything else LIVE)
+    found = list(Client(socket).leases(prefix, wanted))
+    if as_json:
+        print_json({"leases": found})
+    elif not found:
+        click.echo("no leases")
+    else:
+        print_table(
+            ["LEASE", "STATE", "ENDS IN", "IDENTITY", "ACCOUNT", "NOTE"],
+            [
+                (
+                    lease["lease_id"],
+                    lease["state"],
+                    span(lease["ttl"]) if lease["state"] == "active" else "-",
+                    lease["identity"],
+                    lease["account"],
+                    _note(lease),
+                )
+                for lease in found
+            ],
+        )
+
+
+def _note(lease: Mapping[str, Any]) -> str:
+    notes = [flag for flag in ("overdue", "quarantined") if lease[flag]]
+    if lease["last_error"]:
+        notes.append(f"{lease['attempts']} attempts, {lease['last_error']}")
+    elif lease["cause"]:
+        notes.append(lease["cause"])
+    return "; ".join(notes)

@@ -1,0 +1,111 @@
+"""The group of commands, found by name and imported when called, and what errors come to.
+
+Exit codes: 0 done; 1 refused or failed; 2 wrong usage, no daemon to ask, or (`status`) accounts
+overdue; 6 the policy is invalid. An error is one line on stderr, never a traceback.
+"""
+
+import errno
+import importlib
+import sys
+
+import click
+
+from leasehold import __version__
+from leasehold.cli.output import examples
+from leasehold.errors import LeaseholdError
+
+FAILED = 1
+EXIT_CODES = {"unreachable": 2, "policy": 6}
+"""By the error's code; any other error exits with FAILED."""
+
+COMMANDS = {
+    "completion": "Print the completion script of a shell.",
+    "demo": "Show a lease from issue to expiry, on private servers.",
+    "engines": "List the engines and how they fare.",
+    "leases": "List leases.",
+    "read": "Issue a credential and print it.",
+    "renew": "Move the end of a lease.",
+    "revoke": "End leases now.",
+    "serve": "Run the daemon.",
+    "status": "Say how the daemon fares, what is overdue first.",
+    "validate": "Check a policy without a daemon.",
+}
+"""Every command with its line in the help, so that showing the help imports none of them."""
+
+
+class Commands(click.Group):
+    """Commands by name: `leasehold.cli.<name>:<name>`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, sorted."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command called `cmd_name`; None when there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"leasehold.cli.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list from the table above."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; whatever goes wrong becomes one line and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.exceptions.Abort):
+            raise
+        except LeaseholdError as error:
+            ctx.exit(_report(error))
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # click ends quietly when the reader of a pipe has gone
+            place = f"{error.filename}: " if error.filename else ""
+            click.echo(f"leasehold: {place}{error.strerror or type(error).__name__}", err=True)
+            ctx.exit(FAILED)
+        except Exception as error:  # a defect: its text may hold anything, its place does not
+            import traceback  # here, since it would cost every command its start
+
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            click.echo(
+                f"leasehold: internal error: {type(error).__name__} in {frame.name}"
+                f" ({frame.filename}:{frame.lineno}); please report this line",
+                err=True,
+            )
+            ctx.exit(FAILED)
+
+
+def _report(error: LeaseholdError) -> int:
+    for line in str(error).splitlines():
+        click.echo(f"leasehold: {line}", err=True)
+    return EXIT_CODES.get(error.code, FAILED)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        "leasehold demo                                 try it, nothing to install",
+        "leasehold validate policies/                   check a policy",
+        "leasehold read database/creds/app-readonly     ask a running daemon",
+    ),
+)
+@click.version_option(__version__, prog_name="leasehold")
+def cli() -> None:
+    """Credentials that die on their own.
+
+    leasehold hands out short-lived credentials over a Unix socket and removes the account when the
+    lease ends, whatever died in between.
+
+    Exit codes: 0 done, 1 refused or failed, 2 wrong usage, no daemon to ask or (status) accounts
+    overdue, 6 invalid policy.
+    """
+    # A surrogate or a name in another script must not stop a listing on an ASCII terminal.
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")

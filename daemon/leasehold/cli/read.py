@@ -1,0 +1,65 @@
+"""`leasehold read`: issue a credential."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from leasehold.cli.asking import socket_option
+from leasehold.cli.output import examples, json_option, print_json, print_pairs, span
+from leasehold.client import Client, IssuedCredential
+from leasehold.errors import Invalid
+
+
+@click.command(
+    "read",
+    epilog=examples(
+        "leasehold read database/creds/app-readonly --ttl 15m",
+        "leasehold read database/creds/app-readonly | jq -r .data.password",
+    ),
+)
+@click.argument("path")
+@click.option("--ttl", metavar="SPAN", help="Ask for a shorter life, such as 15m.")
+@click.option("--field", metavar="NAME", help="Print one field only, such as password.")
+@json_option
+@socket_option
+def read(path: str, ttl: str | None, field: str | None, as_json: bool, socket: Path) -> None:
+    """Issue a credential and print it.
+
+    PATH is mount/creds/role. A terminal gets a table, a pipe gets JSON.
+    """
+    client = Client(socket)
+    credential = client.read(path, ttl)
+    for warning in credential.warnings:
+        click.echo(f"leasehold: warning: {warning}", err=True)
+    if field is not None:
+        click.echo(_field(client, credential, field))
+    elif as_json or not sys.stdout.isatty():
+        print_json(
+            {
+                "lease_id": credential.lease_id,
+                "lease_duration": credential.ttl_s,
+                "renewable": credential.renewable,
+                "data": {name: value.reveal() for name, value in credential.fields.items()},
+            }
+        )
+    else:
+        print_pairs(
+            {
+                "lease_id": credential.lease_id,
+                "ends in": span(credential.ttl_s),
+                "renewable": "yes" if credential.renewable else "no",
+                **{name: value.reveal() for name, value in credential.fields.items()},
+            }
+        )
+
+
+def _field(client: Client, credential: IssuedCredential, field: str) -> str:
+    if field not in credential.fields:
+        # Nobody saw this credential, so nobody could end it.
+        client.revoke(credential.lease_id, wait=False)
+        raise Invalid(
+            f"no field {field}; this credential has {', '.join(sorted(credential.fields))}"
+            " (it was revoked again)"
+        )
+    return credential.fields[field].reveal()

@@ -1,0 +1,50 @@
+"""`leasehold serve`: the daemon in the foreground."""
+
+import os
+
+import click
+
+from leasehold.cli.output import examples
+
+
+@click.command(
+    "serve",
+    epilog=examples(
+        "leasehold serve --policies policies/ --state-dir /var/lib/leasehold --mqtt mqtt://localhost"
+    ),
+)
+@click.option("--policies", metavar="DIR", help="The policy to serve.")
+@click.option("--state-dir", metavar="DIR", help="Where the store, the audit and the key stand.")
+@click.option("--socket", metavar="PATH", help="Where callers connect.")
+@click.option("--socket-mode", metavar="MODE", help="Mode of the socket, octal: 0660.")
+@click.option("--socket-group", metavar="GROUP", help="Group of the socket.")
+@click.option("--mqtt", metavar="URL", help="Broker for events: mqtt://host:1883.")
+@click.option("--mqtt-password-file", metavar="FILE", help="Password for the broker.")
+@click.option("--key-file", metavar="FILE", help="The key of the store.")
+@click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error.")
+@click.option("--log-format", metavar="FORMAT", help="text or json.")
+@click.option("--allow-user-namespace", is_flag=True, default=None, help="See operations.md.")
+@click.option("--drain-s", metavar="SECONDS", help="Time for running requests at the end.")
+@click.option("--config", metavar="FILE", help="YAML file with these settings.")
+def serve(**flags: object) -> None:
+    """Run the daemon in the foreground until SIGTERM or SIGINT.
+
+    Every option may come from --config or from the environment too (LEASEHOLD_STATE_DIR, …); a
+    flag beats the environment, the environment beats the file. Exit code 6 when the policy is
+    invalid.
+    """
+    # Here, not above: `leasehold --help` and completion must not pay for the daemon's imports.
+    from leasehold.cli.logs import configure
+    from leasehold.daemon import run
+    from leasehold.serving import PolicyRefused
+    from leasehold.settings import load_settings
+
+    settings = load_settings(flags, os.environ)
+    configure(settings.log_level, settings.log_format)
+    try:
+        code = run(settings)
+    except PolicyRefused as refused:
+        for line in refused.lines:
+            click.echo(line, err=True)
+        raise
+    raise click.exceptions.Exit(code)

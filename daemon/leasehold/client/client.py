@@ -1,0 +1,122 @@
+"""The verbs of a lease and the daemon's own pages, as calls."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from leasehold.client.connection import DEFAULT_SOCKET, Reply, send
+from leasehold.errors import LeaseholdError
+from leasehold.secret import Secret
+
+TIMEOUT_S = 70.0
+"""Longer than the daemon gives any request, so that its own answer is heard."""
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedCredential:
+    """A credential and its lease, which ends in `ttl_s` seconds. `fields` differ by engine."""
+
+    lease_id: str
+    ttl_s: int
+    renewable: bool
+    fields: Mapping[str, Secret]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenewedLease:
+    """A lease that now ends in `ttl_s` seconds."""
+
+    lease_id: str
+    ttl_s: int
+    renewable: bool
+    warnings: tuple[str, ...] = ()
+
+
+class Client:
+    """Talks to the daemon behind `socket`; a call takes at most `timeout_s` between two bytes.
+
+    Every method raises Unreachable when no daemon answers, Denied, NotFound, Invalid,
+    LimitReached and Unavailable as the daemon says.
+    """
+
+    def __init__(self, socket: Path = DEFAULT_SOCKET, timeout_s: float = TIMEOUT_S) -> None:
+        self._socket = socket
+        self._timeout_s = timeout_s
+
+    def read(self, path: str, ttl: str | int | None = None) -> IssuedCredential:
+        """A new credential at `path` (`database/creds/app-readonly`).
+
+        `ttl` asks for a span, whole seconds or a text such as `15m`; the policy may shorten it.
+        """
+        reply = self._get(quote(path.strip("/")), {} if ttl is None else {"ttl": ttl})
+        body = reply.body
+        if not body.get("lease_id"):
+            raise LeaseholdError(f"{path} answers without a lease; it is no path of a role")
+        return IssuedCredential(
+            lease_id=body["lease_id"],
+            ttl_s=body["lease_duration"],
+            renewable=body["renewable"],
+            fields={name: Secret(str(value)) for name, value in body["data"].items()},
+            warnings=tuple(body.get("warnings") or ()),
+        )
+
+    def renew(self, lease_id: str, increment: str | int | None = None) -> RenewedLease:
+        """Move the lease's end to `increment` from now, at most to where the policy caps it."""
+        asked = {"lease_id": lease_id} | ({} if increment is None else {"increment": increment})
+        body = self._put("sys/leases/renew", asked).body
+        return RenewedLease(
+            lease_id=body["lease_id"],
+            ttl_s=body["lease_duration"],
+            renewable=body["renewable"],
+            warnings=tuple(body.get("warnings") or ()),
+        )
+
+    def revoke(self, lease_id: str, *, wait: bool = True) -> bool:
+        """End the lease now. True: the account is gone. False: queued, and tried until it is."""
+        reply = self._put("sys/leases/revoke", {"lease_id": lease_id, "sync": wait})
+        return reply.status == 204
+
+    def lookup(self, lease_id: str) -> Mapping[str, Any]:
+        """What the daemon says of one lease of the caller's: id, times, ttl, renewable."""
+        data: Mapping[str, Any] = self._put("sys/leases/lookup", {"lease_id": lease_id}).body[
+            "data"
+        ]
+        return data
+
+    def leases(self, prefix: str = "", states: Sequence[str] = ()) -> Iterator[Mapping[str, Any]]:
+        """Leases below `prefix` in order of ids, page by page: the caller's, or all for a lister.
+
+        Without `states`, leases in every state.
+        """
+        after: str | None = ""
+        while after is not None:
+            query: dict[str, object] = {"limit": PAGE}
+            query |= {"prefix": prefix} if prefix else {}
+            query |= {"state": ",".join(states)} if states else {}
+            query |= {"after": after} if after else {}
+            page = self._get("leasehold/leases", query).body["data"]
+            yield from page["leases"]
+            after = page["next"]
+
+    def status(self) -> Mapping[str, Any]:
+        """How the daemon fares: generation, leases by state, overdue, what degrades it."""
+        reply = self._get("leasehold/status", {})
+        data: Mapping[str, Any] = reply.body["data"]
+        return data
+
+    def engines(self) -> Sequence[Mapping[str, Any]]:
+        """The configured engines, each with its state and the reason for it."""
+        reply = self._get("leasehold/engines", {})
+        engines: Sequence[Mapping[str, Any]] = reply.body["data"]["engines"]
+        return engines
+
+    def _get(self, target: str, query: Mapping[str, object]) -> Reply:
+        suffix = f"?{urlencode(query)}" if query else ""
+        return send(self._socket, self._timeout_s, "GET", f"/v1/{target}{suffix}", None)
+
+    def _put(self, target: str, body: Mapping[str, object]) -> Reply:
+        return send(self._socket, self._timeout_s, "PUT", f"/v1/{target}", body)

@@ -1,0 +1,181 @@
+"""Each call to an engine, guarded: deadline, lane, breaker, error class.
+
+A plugin may hang, raise what it should not, or lose its target; none of that may reach the rest of
+the daemon as anything but an EngineError. Issuing and revoking have lanes of their own, so that a
+revocation never waits behind callers who want accounts (rule Q2).
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+from leasehold.engines.breaker import Breaker
+from leasehold.errors import EngineError, EngineTemporary
+from leasehold.plugin import (
+    Account,
+    Engine,
+    Health,
+    Issued,
+    IssueRequest,
+    Removal,
+    Revocability,
+    Secret,
+)
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+ISSUE_LANE = 16
+REVOKE_LANE = 4
+LANE_WAIT_S = 10.0
+MARGIN_S = 2.0
+"""How much longer than the target's own statement timeout we wait for its answer."""
+BATCH_S = 30.0
+"""What a batch of revocations may take on top of that."""
+
+
+class GuardedEngine:
+    """One engine as the daemon sees it: opened at the first call, raising EngineError only."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._opening = asyncio.Lock()
+        self._opened = False
+        self._issue_lane = asyncio.Semaphore(ISSUE_LANE)
+        self._revoke_lane = asyncio.Semaphore(REVOKE_LANE)
+        self.breaker = Breaker(time.monotonic)
+        self.health = Health(ok=True)
+        self.name = engine.name
+        self.type = engine.type
+        self.operations = engine.operations
+        self.revocability: Revocability = engine.revocability
+        self.renewable = engine.renewable
+        self.statement_timeout_s = engine.statement_timeout_s
+
+    @property
+    def target_id(self) -> str:
+        """The identity of the target; known once `ready` returned."""
+        return self._engine.target_id
+
+    @property
+    def state(self) -> str:
+        """`ready`, `opening` (not tried or not reached yet) or `down`."""
+        if self.breaker.is_open:
+            return "down"
+        return "ready" if self._opened else "opening"
+
+    async def ready(self) -> None:
+        """Open the engine if it is not; many callers share one attempt."""
+        if self._opened:
+            return
+        async with self._opening:
+            if not self._opened:
+                await self._call("open", self._engine.open)
+                self._opened = True
+
+    async def issue(self, request: IssueRequest) -> Issued:
+        """Make an account (see `Engine.issue`)."""
+        async with self._lane(self._issue_lane):
+            return await self._call("issue", lambda: self._engine.issue(request))
+
+    async def renew(self, account: Account, expires_at: datetime) -> None:
+        """Move an account's own expiry (see `Engine.renew`)."""
+        await self.ready()
+        async with self._lane(self._issue_lane):
+            await self._call("renew", lambda: self._engine.renew(account, expires_at))
+
+    async def revoke_many(self, accounts: Sequence[Account]) -> list[Removal | EngineError]:
+        """Take accounts away; one result an account, in order (see `Engine.revoke_many`)."""
+        await self.ready()
+        async with self._lane(self._revoke_lane):
+            results = await self._call(
+                "revoke", lambda: self._engine.revoke_many(accounts), BATCH_S
+            )
+        if results and all(isinstance(result, EngineTemporary) for result in results):
+            self.breaker.failed(str(results[0]))
+        return results
+
+    async def login(self, credential: Mapping[str, str | Secret]) -> bool:
+        """Whether a credential opens the target now."""
+        async with self._lane(self._issue_lane):
+            return await self._call("login", lambda: self._engine.login(credential))
+
+    async def check(self, roles: Sequence[Mapping[str, Any]]) -> Health:
+        """Try the target, and keep what was found as `health`."""
+        try:
+            await self.ready()
+            self.health = await self._call("check", lambda: self._engine.check(roles))
+        except EngineError as error:
+            self.health = Health(ok=False, reason=error.reason)
+        return self.health
+
+    async def accounts(self, pattern: str) -> AsyncIterator[str]:
+        """Page through the names of accounts at the target."""
+        await self.ready()
+        pages = self._engine.accounts(pattern)
+        while True:
+            try:
+                yield await self._call("accounts", lambda: anext(pages))
+            except StopAsyncIteration:
+                return
+
+    async def close(self) -> None:
+        """Let go of the target; quiet, since nothing can be done about a failure."""
+        try:
+            async with asyncio.timeout(MARGIN_S):
+                await self._engine.close()
+        except (EngineError, TimeoutError):
+            logger.info("engine %s did not close in time", self.name)
+
+    @asynccontextmanager
+    async def _lane(self, lane: asyncio.Semaphore) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(LANE_WAIT_S):
+                await lane.acquire()
+        except TimeoutError:
+            raise EngineTemporary(f"{self.name} is busy; try again") from None
+        try:
+            yield
+        finally:
+            lane.release()
+
+    async def _call(
+        self, verb: str, call: Callable[[], Awaitable[T]], extra_s: float = MARGIN_S
+    ) -> T:
+        if not self.breaker.allow():
+            raise EngineTemporary(
+                f"{self.name} is away ({self.breaker.reason});"
+                f" next try in {self.breaker.probe_in_s:.0f} s"
+            )
+        deadline_s = self.statement_timeout_s + extra_s
+        error: EngineError
+        try:
+            async with asyncio.timeout(deadline_s):
+                result = await call()
+        except TimeoutError:
+            error = EngineTemporary(f"no answer within {deadline_s:g} s", outcome_unknown=True)
+        except StopAsyncIteration:
+            self.breaker.succeeded()
+            raise
+        except EngineError as failure:
+            error = failure
+        except Exception as defect:
+            # A plugin's defect must not be the daemon's; its text may hold secrets (rule L2).
+            logger.error("engine %s: %s raised %s", self.name, verb, type(defect).__name__)
+            error = EngineTemporary(
+                f"a defect of engine type {self.type}: {type(defect).__name__} in {verb}",
+                outcome_unknown=True,
+            )
+        else:
+            self.breaker.succeeded()
+            return result
+        if isinstance(error, EngineTemporary):
+            self.breaker.failed(error.reason)
+        else:
+            self.breaker.succeeded()
+        raise error

@@ -1,0 +1,129 @@
+"""The engines of the served generation, and older ones that live leases still need (rule W15).
+
+A target that is down stops nothing here: engines connect at their first call.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from leasehold.engines.guarded import GuardedEngine
+from leasehold.errors import NotFound
+from leasehold.model import Recipe
+from leasehold.plugin import Engine, Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineStatus:
+    """How a configured engine fares, for people; `missing` names rights to grant."""
+
+    name: str
+    type: str
+    mount: str
+    state: str
+    reason: str
+    missing: tuple[str, ...]
+    version: str
+    revocability: str
+    operations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Configured:
+    digest: bytes
+    mount: str
+    engine: GuardedEngine
+
+
+class Engines:
+    """Opens, keeps and replaces engines. `load` returns the class of an engine type."""
+
+    def __init__(self, load: Callable[[str], type[Engine]]) -> None:
+        self._load = load
+        self._configured: dict[str, _Configured] = {}
+        self._older: dict[bytes, GuardedEngine] = {}
+
+    def apply(self, configs: Mapping[str, tuple[str, str, Mapping[str, Any]]]) -> None:
+        """Serve these engines: type, mount and resolved connection by name. All or nothing.
+
+        An engine whose connection did not change is kept with all its connections; one that is
+        replaced stays for the leases made through it. Raises ConfigError.
+        """
+        built: dict[str, _Configured] = {}
+        for name, (type_name, mount, connection) in configs.items():
+            digest = _digest(type_name, name, connection)
+            kept = self._configured.get(name)
+            if kept is not None and kept.digest == digest:
+                built[name] = _Configured(digest, mount, kept.engine)
+            else:
+                engine = self._load(type_name)(name, connection)
+                built[name] = _Configured(digest, mount, GuardedEngine(engine))
+        for name, old in self._configured.items():
+            if name not in built or built[name].engine is not old.engine:
+                self._older[old.digest] = old.engine
+        self._configured = built
+
+    def current(self, name: str) -> GuardedEngine:
+        """The engine of the served generation. Raises NotFound."""
+        if name not in self._configured:
+            raise NotFound(f"engine {name} is not in the policy")
+        return self._configured[name].engine
+
+    def for_lease(self, recipe: Recipe, target: str) -> GuardedEngine:
+        """The engine to touch a lease's account with, `target` being where it was made.
+
+        That is the current engine of the same name wherever it leads to the same target, since an
+        operator who changed the admin's password changed it there; else the recipe's own
+        connection. Raises ConfigError when the engine type is not installed any more.
+        """
+        configured = self._configured.get(recipe.engine)
+        digest = _digest(recipe.engine_type, recipe.engine, recipe.connection)
+        if configured is not None and (
+            configured.digest == digest or _leads_to(configured.engine, recipe, target)
+        ):
+            return configured.engine
+        if digest not in self._older:
+            engine = self._load(recipe.engine_type)(recipe.engine, recipe.connection)
+            self._older[digest] = GuardedEngine(engine)
+        return self._older[digest]
+
+    def statuses(self) -> list[EngineStatus]:
+        """The configured engines by name, as the last calls and checks found them."""
+        return [
+            EngineStatus(
+                name=name,
+                type=one.engine.type,
+                mount=one.mount,
+                state=one.engine.state,
+                reason=one.engine.breaker.reason or one.engine.health.reason,
+                missing=one.engine.health.missing,
+                version=one.engine.health.version,
+                revocability=one.engine.revocability.value,
+                operations=tuple(sorted(one.engine.operations)),
+            )
+            for name, one in sorted(self._configured.items())
+        ]
+
+    async def close(self) -> None:
+        """Let go of every target."""
+        for engine in (*(one.engine for one in self._configured.values()), *self._older.values()):
+            await engine.close()
+
+
+def _leads_to(engine: GuardedEngine, recipe: Recipe, target: str) -> bool:
+    return (
+        engine.type == recipe.engine_type and engine.state == "ready" and engine.target_id == target
+    )
+
+
+def _digest(type_name: str, name: str, connection: Mapping[str, Any]) -> bytes:
+    text = json.dumps([type_name, name, connection], sort_keys=True, default=_revealed)
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _revealed(value: object) -> object:
+    if isinstance(value, Secret):
+        return {"secret": value.reveal()}
+    raise TypeError(f"a connection holds no {type(value).__name__}")

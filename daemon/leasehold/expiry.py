@@ -1,0 +1,221 @@
+"""The worker that ends what is due.
+
+No lease has a timer. One worker an engine asks the ledger for what is due, in batches, and hands
+each batch to the remover; so start-up and memory do not depend on how many leases there are, and a
+dead target holds up nobody else's leases. Workers exist only for engines with live leases, and wake
+at least once a second while they do: asyncio's timers stop when the machine is suspended, the
+leases' clock does not (rule C7).
+
+While a target is away (its breaker is open) no lease is tried but one, as the probe; the others are
+put off, and told as overdue when they are. When it answers again, all that waits is drained at
+once, oldest deadline first (rule Q3).
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from leasehold.clock import Clock
+from leasehold.engines.registry import Engines
+from leasehold.errors import LeaseholdError, NotFound
+from leasehold.leases import lifecycle
+from leasehold.leases.store import Change, LeaseStore
+from leasehold.model import Cause, Event, EventType, Lease, LeaseState
+from leasehold.removal import Remover, is_overdue
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500
+TICK_S = 1.0
+BUSY_S = 0.05
+"""How long to wait when all that is due is being worked on by somebody else."""
+PUT_OFF_MS = 300_000
+"""How far leases are put off while their target is away; its return does not wait for this."""
+
+
+class ExpiryWorker:
+    """Ends leases when they are due, and what is revoking until it is gone."""
+
+    def __init__(self, store: LeaseStore, engines: Engines, clock: Clock, remover: Remover) -> None:
+        self._store = store
+        self._engines = engines
+        self._clock = clock
+        self._remover = remover
+        self._wake = asyncio.Event()
+        self._was_away: set[str] = set()
+
+    async def run(self) -> None:
+        """Keep one worker for each engine with live leases; never returns."""
+        self._store.subscribe(self._wake.set)
+        async with asyncio.TaskGroup() as group:
+            workers: dict[str, asyncio.Task[None]] = {}
+            while True:
+                self._wake.clear()
+                for name in await self._live_engines():
+                    if name not in workers or workers[name].done():
+                        workers[name] = group.create_task(self._serve(name), name=f"expiry {name}")
+                await self._wake.wait()
+                await asyncio.sleep(TICK_S if workers else 0)
+
+    async def _live_engines(self) -> Sequence[str]:
+        while True:
+            try:
+                return await self._store.live_engines()
+            except LeaseholdError as trouble:
+                logger.error("expiry cannot read the ledger: %s", trouble)
+                await asyncio.sleep(TICK_S)
+
+    async def _serve(self, engine: str) -> None:
+        """End the leases of one engine until it has none."""
+        while True:
+            try:
+                await self.sweep(engine)
+                next_ms = await self._store.next_ms(engine)
+            except LeaseholdError as trouble:
+                logger.error("expiry of %s: %s", engine, trouble)
+                next_ms = self._clock.now_ms() + int(TICK_S * 1000)
+            except Exception:
+                # The guard of this task: whatever is wrong with one round, leases must end.
+                logger.exception("expiry of %s: a defect of leasehold", engine)
+                next_ms = self._clock.now_ms() + int(TICK_S * 1000)
+            if next_ms is None:
+                return
+            left_s = (next_ms - self._clock.now_ms()) / 1000
+            await asyncio.sleep(min(max(left_s, BUSY_S), TICK_S))
+
+    async def sweep(self, engine: str) -> None:
+        """Do all that is due for one engine now."""
+        if self._away(engine):
+            self._was_away.add(engine)
+            await self._probe(engine)
+        if self._away(engine):
+            await self._put_off(engine)
+            return
+        if engine in self._was_away:
+            self._was_away.discard(engine)
+            await self._drain(engine)
+        while leases := await self._take_due(engine):
+            try:
+                await self._finish(leases)
+            finally:
+                self._remover.claims.give(leases)
+            if len(leases) < BATCH or self._away(engine):
+                return
+
+    def _away(self, engine: str) -> bool:
+        try:
+            return self._engines.current(engine).breaker.is_open
+        except NotFound:
+            return False  # it left the policy; the remover opens it by the recipe
+
+    async def _take_due(self, engine: str, limit: int = BATCH) -> list[Lease]:
+        with self._remover.claims.watch() as touched:
+            due = await self._store.due(engine, self._clock.now_ms(), limit)
+        return self._remover.claims.take(lease for lease in due if lease.id not in touched)
+
+    async def _finish(self, leases: Sequence[Lease]) -> None:
+        now_ms = self._clock.now_ms()
+        await self._warn([lease for lease in leases if _only_warned(lease, now_ms)], now_ms)
+        for states, cause in (
+            ((LeaseState.REVOKING, LeaseState.DISABLED), None),
+            ((LeaseState.ACTIVE,), Cause.TTL),
+        ):
+            ending = [
+                lease
+                for lease in leases
+                if lease.state in states and not _only_warned(lease, now_ms)
+            ]
+            if ending:
+                await self._remover.remove(ending, cause)
+        await self._revoke_abandoned(
+            [lease for lease in leases if lease.state is LeaseState.PENDING], now_ms
+        )
+
+    async def _warn(self, leases: Sequence[Lease], now_ms: int) -> None:
+        changes = []
+        for lease in leases:
+            new = lifecycle.warn(lease)
+            told = Event.new(EventType.EXPIRING, now_ms, new)
+            changes.append(Change(old=lease, new=new, events=(told,), may_delay_audit=True))
+        if changes:
+            await self._store.write_many(changes)
+
+    async def _revoke_abandoned(self, leases: Sequence[Lease], now_ms: int) -> None:
+        changes = []
+        for lease in leases:
+            new = lifecycle.revoke(lease, now_ms, Cause.ISSUE_FAILED, unproven=True)
+            told = Event.new(EventType.ISSUE_FAILED, now_ms, new, why="the intent was abandoned")
+            changes.append(Change(old=lease, new=new, events=(told,), may_delay_audit=True))
+        if changes:
+            await self._remover.remove(
+                [change.new for change in await self._store.write_many(changes)]
+            )
+
+    async def _probe(self, engine: str) -> None:
+        """Try one lease, when the breaker will let that through."""
+        if not self._engines.current(engine).breaker.probe_due:
+            return
+        leases = await self._take_due(engine) or await self._take_stuck(engine, 1)
+        try:
+            now_ms = self._clock.now_ms()
+            ending = [lease for lease in leases if lease.state is not LeaseState.PENDING]
+            ending = [lease for lease in ending if not _only_warned(lease, now_ms)]
+            if ending:
+                await self._remover.remove(ending[:1], Cause.TTL)
+        finally:
+            self._remover.claims.give(leases)
+
+    async def _put_off(self, engine: str) -> None:
+        while leases := await self._take_due(engine):
+            now_ms = self._clock.now_ms()
+            try:
+                await self._warn([lease for lease in leases if _only_warned(lease, now_ms)], now_ms)
+                changes = [
+                    _deferred(lease, now_ms) for lease in leases if not _only_warned(lease, now_ms)
+                ]
+                await self._store.write_many(changes)
+            finally:
+                self._remover.claims.give(leases)
+            if len(leases) < BATCH:
+                return
+
+    async def _take_stuck(self, engine: str, limit: int) -> list[Lease]:
+        with self._remover.claims.watch() as touched:
+            stuck = await self._store.stuck(engine, self._clock.now_ms(), limit)
+        return self._remover.claims.take(lease for lease in stuck if lease.id not in touched)
+
+    async def _drain(self, engine: str) -> None:
+        """Try all that waits for another attempt, each once."""
+        logger.info("%s answers again; ending what waited", engine)
+        tried: set[str] = set()
+        while leases := await self._take_stuck(engine, BATCH):
+            fresh = [lease for lease in leases if lease.id not in tried]
+            try:
+                if fresh:
+                    await self._remover.remove(fresh)
+            finally:
+                self._remover.claims.give(leases)
+            tried.update(lease.id for lease in fresh)
+            if not fresh or self._away(engine):
+                return
+
+
+def _only_warned(lease: Lease, now_ms: int) -> bool:
+    """Whether the lease is due only to tell its holder that the end is near."""
+    return lease.state is LeaseState.ACTIVE and now_ms < lease.expires_ms
+
+
+def _deferred(lease: Lease, now_ms: int) -> Change:
+    """The lease, ending and put off; first only until it is overdue, so that this is told."""
+    new, events = lease, []
+    if lease.state in (LeaseState.PENDING, LeaseState.ACTIVE):
+        cause = Cause.TTL if lease.state is LeaseState.ACTIVE else Cause.ISSUE_FAILED
+        new = lifecycle.revoke(lease, now_ms, cause, unproven=lease.state is LeaseState.PENDING)
+        events.append(Event.new(EventType.REVOKING, now_ms, new))
+    if is_overdue(new, now_ms):
+        new = lifecycle.mark_overdue(new)
+        events.append(Event.new(EventType.OVERDUE, now_ms, new))
+    overdue_ms = new.expires_ms + lifecycle.OVERDUE_MS + 1
+    next_ms = overdue_ms if overdue_ms > now_ms else now_ms + PUT_OFF_MS
+    new = lifecycle.defer(new, next_ms, "the target is away")
+    return Change(old=lease, new=new, events=tuple(events), may_delay_audit=True)

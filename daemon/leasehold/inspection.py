@@ -1,0 +1,97 @@
+"""What can be seen: leases, the daemon's state, the engines'. Changes nothing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from leasehold.access import Access
+from leasehold.clock import Clock
+from leasehold.engines.registry import Engines, EngineStatus
+from leasehold.leases.store import Counts, LeaseStore
+from leasehold.model import Caller, Lease, LeaseState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How the daemon fares. `degraded` says in one line each what keeps it from being well."""
+
+    deployment: str
+    generation: int
+    policy_digest: str
+    counts: Counts
+    events_waiting: int
+    clock_suspect: bool
+    degraded: tuple[str, ...]
+
+
+class Inspection:
+    """Answers callers who look. `troubles` returns what degrades the daemon besides leases."""
+
+    def __init__(
+        self,
+        *,
+        access: Access,
+        store: LeaseStore,
+        engines: Engines,
+        clock: Clock,
+        troubles: Callable[[], Sequence[str]],
+    ) -> None:
+        self.clock = clock
+        self._access = access
+        self._store = store
+        self._engines = engines
+        self._troubles = troubles
+
+    async def lookup(self, caller: Caller, lease_id: str) -> Lease:
+        """One lease, the caller's own or one it may list. Raises NotFound."""
+        return await self._access.visible_lease(caller, lease_id, "list")
+
+    async def leases(
+        self,
+        caller: Caller,
+        *,
+        prefix: str = "",
+        states: Sequence[LeaseState] | None = None,
+        after: str = "",
+        limit: int = 500,
+    ) -> list[Lease]:
+        """Leases below `prefix` in order of ids: the caller's own, or all where it may list."""
+        everyone = self._access.decide(caller, prefix or "*", "list").allowed
+        mine = [identity.name for identity in self._access.identities(caller)]
+        return await self._store.find(
+            prefix=prefix,
+            identities=None if everyone else mine,
+            states=states,
+            after=after,
+            limit=limit,
+        )
+
+    async def status(self, caller: Caller) -> Status:
+        """How the daemon fares, for callers with the verb `operate`. Raises Denied."""
+        await self._access.require(caller, "leasehold/status", "operate")
+        generation = self._access.generation()
+        counts = await self._store.counts()
+        return Status(
+            deployment=self._store.deployment_id,
+            generation=generation.number,
+            policy_digest=generation.bundle.digest,
+            counts=counts,
+            events_waiting=await self._store.outbox_size(),
+            clock_suspect=self.clock.suspect,
+            degraded=(*_about(counts, clock_suspect=self.clock.suspect), *self._troubles()),
+        )
+
+    async def engines(self, caller: Caller) -> Sequence[EngineStatus]:
+        """The configured engines and how they fare, for the verb `operate`. Raises Denied."""
+        await self._access.require(caller, "leasehold/engines", "operate")
+        return self._engines.statuses()
+
+
+def _about(counts: Counts, *, clock_suspect: bool) -> list[str]:
+    lines = []
+    if counts.overdue:
+        lines.append(f"overdue: {counts.overdue} accounts may stand past the end of their lease")
+    if counts.quarantined:
+        lines.append(f"quarantined: {counts.quarantined} leases failed to end more than ten times")
+    if clock_suspect:
+        lines.append("the wall clock stepped: nothing is issued until it has settled")
+    return lines

@@ -1,0 +1,104 @@
+"""The key file: 32 random bytes that everything at rest is protected with.
+
+It is made once, at the first start, and never again: a state directory without its key cannot be
+read, so a missing key beside an existing store is an error and not a reason to make a new one.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from leasehold.errors import ConfigError
+
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Key:
+    """The key encryption key; `id` names it without telling it."""
+
+    id: str
+    value: bytes
+
+    def derive(self, purpose: str) -> bytes:
+        """A 32-byte key for one purpose (HKDF-SHA256, RFC 5869)."""
+        kdf = HKDF(
+            algorithm=hashes.SHA256(), length=32, salt=None, info=f"leasehold {purpose}".encode()
+        )
+        return kdf.derive(self.value)
+
+
+def load_or_create(path: Path, *, may_create: bool) -> Key:
+    """Read the key at `path`, or make one with mode 0600 when `may_create` and there is none.
+
+    Raises ConfigError for a key that others may read, that belongs to somebody else, that is a
+    link or malformed, or that is missing although it should be there.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        if not may_create:
+            raise ConfigError(
+                f"{path}: the key is missing but the state directory holds leases that need it;"
+                " restore the key from its backup"
+            ) from None
+        return _create(path)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot read the key ({os.strerror(error.errno or 0)})"
+        ) from error
+    with os.fdopen(handle) as file:
+        info = os.fstat(file.fileno())
+        if not stat.S_ISREG(info.st_mode):
+            raise ConfigError(f"{path}: the key must be a regular file")
+        if info.st_uid != os.geteuid():
+            raise ConfigError(f"{path}: the key belongs to uid {info.st_uid}, not to us; chown it")
+        if info.st_mode & 0o077:
+            mode = stat.S_IMODE(info.st_mode)
+            raise ConfigError(f"{path}: the key has mode {mode:04o}; run chmod 0600 {path}")
+        text = file.read(256)
+    try:
+        value = base64.b64decode(text.strip(), validate=True)
+    except binascii.Error:
+        value = b""
+    if len(value) != KEY_BYTES:
+        raise ConfigError(f"{path}: not a key; it must be {KEY_BYTES} bytes in base64")
+    return _key(value)
+
+
+def _create(path: Path) -> Key:
+    value = secrets.token_bytes(KEY_BYTES)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        handle = os.open(path, flags, 0o600)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot make the key ({os.strerror(error.errno or 0)})"
+        ) from error
+    with os.fdopen(handle, "wb") as file:
+        file.write(base64.b64encode(value) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    sync_directory(path.parent)
+    return _key(value)
+
+
+def sync_directory(path: Path) -> None:
+    """Make a new name in the directory survive a power cut."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _key(value: bytes) -> Key:
+    return Key(id=hashlib.sha256(b"leasehold key id" + value).hexdigest()[:16], value=value)

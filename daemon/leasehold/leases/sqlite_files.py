@@ -1,0 +1,122 @@
+"""The state directory: its modes, its lock, its database file and the migrations."""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import stat
+from importlib.resources import files
+from pathlib import Path
+
+from leasehold.errors import ConfigError
+
+DATABASE = "leases.db"
+RESERVE = "reserve"
+RESERVE_BYTES = 16 << 20
+"""Kept back so that revocations can still be written on a full disk (rule D1)."""
+FLOOR_BYTES = 64 << 20
+"""Below this much free space no new lease is written."""
+_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "afs"}
+
+
+def prepare(state_dir: Path) -> None:
+    """Make the state directory, or refuse one that others may read or that is on the network.
+
+    Raises ConfigError with the command that mends it.
+    """
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        info = state_dir.stat()
+    except OSError as error:
+        raise ConfigError(f"{state_dir}: cannot be used ({error.strerror})") from error
+    if info.st_uid != os.geteuid():
+        raise ConfigError(f"{state_dir}: belongs to uid {info.st_uid}, not to us; chown it")
+    if info.st_mode & 0o077:
+        mode = stat.S_IMODE(info.st_mode)
+        raise ConfigError(f"{state_dir}: has mode {mode:04o}; run chmod 0700 {state_dir}")
+    kind = _filesystem(state_dir.resolve())
+    if kind in _NETWORK:
+        raise ConfigError(f"{state_dir}: is on {kind}; SQLite needs a local filesystem")
+
+
+def lock(state_dir: Path) -> int:
+    """Claim the directory for this process; returns the descriptor that holds the lock.
+
+    Raises ConfigError when another daemon serves it.
+    """
+    handle = os.open(state_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
+        os.close(handle)
+        raise ConfigError(
+            f"{state_dir}: another leasehold (pid {holder}) serves this state directory; stop it,"
+            " or give this one a directory of its own"
+        ) from None
+    os.truncate(handle, 0)
+    os.write(handle, f"{os.getpid()}\n".encode())
+    return handle
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection with the durability that the promise needs (rule W2)."""
+    uri = f"file:{path}?mode={'ro' if read_only else 'rwc'}"
+    db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5)
+    db.row_factory = sqlite3.Row
+    db.execute("PRAGMA synchronous = FULL")
+    if not read_only:
+        db.execute("PRAGMA journal_mode = WAL")
+    return db
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring the tables to what this code knows. Raises ConfigError for tables that are newer."""
+    folder = files("leasehold.leases") / "migrations"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    scripts = [(folder / name).read_text() for name in names]
+    [done] = db.execute("PRAGMA user_version").fetchone()
+    if done > len(scripts):
+        raise ConfigError(
+            f"the store has version {done}, this leasehold knows {len(scripts)}; upgrade leasehold"
+        )
+    for number, text in enumerate(scripts[done:], done + 1):
+        db.executescript(f"BEGIN IMMEDIATE; {text} PRAGMA user_version = {number}; COMMIT;")
+
+
+def free_bytes(state_dir: Path) -> int:
+    """What an unprivileged writer may still use of the filesystem."""
+    info = os.statvfs(state_dir)
+    return info.f_bavail * info.f_frsize
+
+
+def keep_reserve(state_dir: Path) -> None:
+    """Have the reserve file, when there is room for it."""
+    path = state_dir / RESERVE
+    if path.exists() or free_bytes(state_dir) < FLOOR_BYTES + RESERVE_BYTES:
+        return
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(handle, 0, RESERVE_BYTES)
+    except OSError:
+        path.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
+
+
+def release_reserve(state_dir: Path) -> None:
+    """Give the reserve up, so that a revocation can be written."""
+    with contextlib.suppress(OSError):
+        (state_dir / RESERVE).unlink(missing_ok=True)
+
+
+def _filesystem(path: Path) -> str:
+    """The type of the filesystem that holds `path`, by the longest mount point above it."""
+    best, kind = "", ""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/mounts").read_text().splitlines():
+            _, point, found, *_ = line.split(" ")
+            inside = str(path) == point or str(path).startswith(point.rstrip("/") + "/")
+            if inside and len(point) >= len(best):
+                best, kind = point, found
+    return kind

@@ -1,0 +1,46 @@
+"""Rows of leases and events, each with a MAC that shows every change made behind our back (K3)."""
+
+import hashlib
+import hmac
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from leasehold.errors import Unavailable
+from leasehold.model import Lease
+from leasehold.record import LEASE_FIELDS, lease_from, lease_values
+
+_COLUMNS = ", ".join(LEASE_FIELDS)
+_MARKS = ", ".join("?" * (len(LEASE_FIELDS) + 1))
+_SETS = ", ".join(f"{name} = ?" for name in (*LEASE_FIELDS[1:], "mac"))
+SELECT = f"SELECT {_COLUMNS}, mac FROM lease"
+INSERT = f"INSERT INTO lease ({_COLUMNS}, mac) VALUES ({_MARKS})"
+UPDATE = f"UPDATE lease SET {_SETS} WHERE id = ? AND version = ?"
+
+
+class Rows:
+    """Makes and reads lease rows under one MAC key."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def values(self, lease: Lease) -> list[Any]:
+        """The columns of a row, the MAC last."""
+        values = [_plain(value) for value in lease_values(lease)]
+        return [*values, self._mac(values)]
+
+    def lease(self, row: sqlite3.Row) -> Lease:
+        """The lease in a row of `SELECT`. Raises Unavailable when the row was damaged."""
+        values = tuple(row)
+        if not hmac.compare_digest(self._mac(values[:-1]), values[-1]):
+            raise Unavailable(f"lease {row['id']}: the row does not verify, it was damaged")
+        return lease_from(row)  # type: ignore[arg-type]  # a Row maps names to values
+
+    def _mac(self, values: Sequence[Any]) -> bytes:
+        text = json.dumps(values, separators=(",", ":"))
+        return hmac.digest(self._key, text.encode(), hashlib.sha256)
+
+
+def _plain(value: object) -> object:
+    return int(value) if isinstance(value, bool) else value

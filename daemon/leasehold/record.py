@@ -1,0 +1,96 @@
+"""Leases, events and recipes as JSON, for the store. Pure.
+
+Recipes hold secrets, so their form is for sealed columns only.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from leasehold.model import Caller, Cause, Event, EventType, Lease, LeaseState, Recipe
+from leasehold.secret import Secret
+
+LEASE_FIELDS = tuple(field.name for field in fields(Lease))
+_SECRET = "$secret"  # noqa: S105 (the tag, not a secret)
+
+
+def lease_values(lease: Lease) -> list[Any]:
+    """The lease's fields in the order of `LEASE_FIELDS`, as what JSON and SQLite can hold."""
+    values = [getattr(lease, name) for name in LEASE_FIELDS]
+    values[-1] = json.dumps(dict(lease.handle), sort_keys=True) if lease.handle else "{}"
+    return values
+
+
+def lease_from(values: Mapping[str, Any]) -> Lease:
+    """The lease that `lease_values` was made from."""
+    known = {name: values[name] for name in LEASE_FIELDS}
+    known["state"] = LeaseState(known["state"])
+    known["cause"] = Cause(known["cause"]) if known["cause"] else None
+    known["handle"] = json.loads(known["handle"])
+    for flag in ("warned", "overdue", "quarantined", "unproven"):
+        known[flag] = bool(known[flag])
+    return Lease(**known)
+
+
+def dump_event(event: Event) -> str:
+    """An event as one line of JSON."""
+    caller = event.caller
+    return json.dumps(
+        {
+            "id": event.id,
+            "type": event.type,
+            "at_ms": event.at_ms,
+            "lease": None
+            if event.lease is None
+            else dict(zip(LEASE_FIELDS, lease_values(event.lease), strict=True)),
+            "caller": None
+            if caller is None
+            else [caller.uid, caller.gid, caller.pid, sorted(caller.groups)],
+            "detail": dict(event.detail),
+        },
+        separators=(",", ":"),
+    )
+
+
+def load_event(text: str) -> Event:
+    """The event that `dump_event` was given."""
+    values = json.loads(text)
+    lease, caller = values["lease"], values["caller"]
+    return Event(
+        id=values["id"],
+        type=EventType(values["type"]),
+        at_ms=values["at_ms"],
+        lease=None if lease is None else lease_from(lease),
+        caller=None if caller is None else _caller(*caller),
+        detail=values["detail"],
+    )
+
+
+def _caller(uid: int, gid: int, pid: int, groups: list[int]) -> Caller:
+    return Caller(uid, gid, pid, frozenset(groups))
+
+
+def dump_recipe(recipe: Recipe) -> bytes:
+    """A recipe with its secrets in clear: to be sealed at once."""
+    values = {
+        name: getattr(recipe, name) for name in ("engine", "engine_type", "connection", "role")
+    }
+    return json.dumps(values, default=_tagged).encode()
+
+
+def load_recipe(recipe_id: str, plain: bytes) -> Recipe:
+    """The recipe that `dump_recipe` was given."""
+    return Recipe(id=recipe_id, **json.loads(plain, object_hook=_untagged))
+
+
+def _tagged(value: object) -> object:
+    if isinstance(value, Secret):
+        return {_SECRET: value.reveal()}
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"a recipe holds no {type(value).__name__}")
+
+
+def _untagged(value: dict[str, Any]) -> Any:
+    return Secret(value[_SECRET]) if value.keys() == {_SECRET} else value

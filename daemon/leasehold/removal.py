@@ -1,0 +1,155 @@
+"""Taking accounts away: one attempt, and what its outcome means for the leases.
+
+Whoever ends a lease (its holder, an operator, its TTL, a crash) hands it to `Remover.remove`. An
+attempt is never the last one: what fails is given a later `next_ms`, and the expiry worker comes
+back for ever. Nothing here counts down to giving up.
+"""
+
+import logging
+import secrets
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from leasehold import failpoints
+from leasehold.clock import Clock
+from leasehold.engines.guarded import GuardedEngine
+from leasehold.engines.registry import Engines
+from leasehold.errors import (
+    EngineError,
+    EnginePermanent,
+    EngineTemporary,
+    ErrorClass,
+    LeaseholdError,
+)
+from leasehold.leases import lifecycle
+from leasehold.leases.claims import Claims
+from leasehold.leases.store import Change, LeaseStore
+from leasehold.model import Cause, Event, EventType, Lease, LeaseState, Recipe
+from leasehold.plugin import Account, Removal, Stage
+
+logger = logging.getLogger(__name__)
+
+SECOND_LOOK = "a second look for a late create is due"
+_ENDING = frozenset({LeaseState.REVOKING, LeaseState.DISABLED})
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What one attempt brought; `settle_ms` is how long a late create may still arrive."""
+
+    result: Removal | EngineError
+    settle_ms: int
+
+
+class Remover:
+    """Takes accounts away by the recipes that were frozen when they were made (rule W15)."""
+
+    def __init__(self, store: LeaseStore, engines: Engines, clock: Clock) -> None:
+        self.claims = Claims()
+        self._store = store
+        self._engines = engines
+        self._clock = clock
+        self._recipes: dict[str, Recipe] = {}
+
+    async def remove(self, leases: Sequence[Lease], cause: Cause | None = None) -> list[Lease]:
+        """Make one attempt for each lease; returns them as they stand in the ledger afterwards.
+
+        The caller holds their claims and has read them since. A lease that is not ending yet ends
+        now, for `cause`, and if the attempt succeeds that is a single write. Raises Unavailable
+        when the ledger refuses the outcome; the attempt is then repeated, revoking being
+        idempotent.
+        """
+        outcomes = await self._attempt(leases)
+        failpoints.hit("revoke.removed")
+        now_ms = self._clock.now_ms()
+        changes = [_change(lease, outcomes[lease.id], cause, now_ms) for lease in leases]
+        written = await self._store.write_many(changes)
+        failpoints.hit("revoke.written")
+        return [change.new for change in written]
+
+    async def abandoned(self) -> int:
+        """Send every intent that a crash left behind to revoking (rule W5); returns how many.
+
+        To be called before the first request is taken.
+        """
+        now_ms = self._clock.now_ms()
+        changes = []
+        for lease in await self._store.pending():
+            new = lifecycle.revoke(lease, now_ms, Cause.CRASH, unproven=True)
+            event = Event.new(EventType.ISSUE_FAILED, now_ms, new, why="the daemon died meanwhile")
+            changes.append(Change(old=lease, new=new, events=(event,), may_delay_audit=True))
+        return len(await self._store.write_many(changes))
+
+    def forget(self, live: Collection[str]) -> None:
+        """Drop the recipes that no live lease needs from memory; `live` holds the ids to keep."""
+        self._recipes = {key: kept for key, kept in self._recipes.items() if key in live}
+
+    async def _attempt(self, leases: Iterable[Lease]) -> dict[str, _Outcome]:
+        outcomes: dict[str, _Outcome] = {}
+        groups: dict[GuardedEngine, list[tuple[Lease, Account]]] = defaultdict(list)
+        for lease in leases:
+            try:
+                recipe = await self.recipe(lease.recipe_id)
+                engine = self._engines.for_lease(recipe, lease.target)
+            except LeaseholdError as error:
+                outcomes[lease.id] = _Outcome(
+                    EnginePermanent(str(error), error_class=ErrorClass.INVALID), 0
+                )
+                continue
+            groups[engine].append((lease, account_of(lease, recipe)))
+        for engine, members in groups.items():
+            results: Sequence[Removal | EngineError]
+            try:
+                results = await engine.revoke_many([account for _, account in members])
+            except EngineError as error:
+                results = [error] * len(members)
+            settle_ms = int(engine.statement_timeout_s * 2_000)
+            for (lease, _), result in zip(members, results, strict=True):
+                outcomes[lease.id] = _Outcome(result, settle_ms)
+        return outcomes
+
+    async def recipe(self, recipe_id: str) -> Recipe:
+        """A kept recipe. Raises NotFound, or Unavailable when it cannot be read."""
+        if recipe_id not in self._recipes:
+            self._recipes[recipe_id] = await self._store.recipe(recipe_id)
+        return self._recipes[recipe_id]
+
+
+def account_of(lease: Lease, recipe: Recipe) -> Account:
+    """The account of `lease`, as its engine wants to see it."""
+    return Account(name=lease.account, target=lease.target, role=recipe.role, handle=lease.handle)
+
+
+def _change(old: Lease, outcome: _Outcome, cause: Cause | None, now_ms: int) -> Change:
+    lease, result = old, outcome.result
+    jitter = secrets.randbelow(1000) / 1000
+    if old.state not in _ENDING:
+        lease = lifecycle.revoke(old, now_ms, cause or Cause.TTL)
+    if isinstance(result, EngineError):
+        away = isinstance(result, EngineTemporary)
+        new = lifecycle.fail(lease, now_ms, result.reason, jitter, target_away=away)
+        kind = EventType.ATTEMPT_FAILED
+    elif result.stage is Stage.REMOVED and lease.unproven and lease.state is LeaseState.REVOKING:
+        new = lifecycle.disable(lease, now_ms + outcome.settle_ms, SECOND_LOOK)
+        kind = EventType.DISABLED
+    elif result.stage is Stage.REMOVED:
+        new = lifecycle.end(lease, now_ms)
+        kind = EventType.EXPIRED if new.cause is Cause.TTL else EventType.REVOKED
+    elif lease.state is LeaseState.DISABLED:
+        new = lifecycle.fail(lease, now_ms, result.residue, jitter)
+        kind = EventType.ATTEMPT_FAILED
+    else:
+        new = lifecycle.disable(lease, now_ms + lifecycle.BACKOFF_FIRST_MS, result.residue)
+        kind = EventType.DISABLED
+    events = [Event.new(kind, now_ms, new, why=new.last_error)]
+    if is_overdue(new, now_ms) and new.last_error != SECOND_LOOK:
+        new = lifecycle.mark_overdue(new)
+        events.append(Event.new(EventType.OVERDUE, now_ms, new))
+    return Change(old=old, new=new, events=tuple(events), may_delay_audit=True)
+
+
+def is_overdue(lease: Lease, now_ms: int) -> bool:
+    """Whether the account stands too long after the lease's deadline, and nobody was told yet."""
+    late = now_ms - lease.expires_ms > lifecycle.OVERDUE_MS
+    return late and not lease.overdue and lease.state is not LeaseState.REVOKED

@@ -1,0 +1,178 @@
+"""Connections to one PostgreSQL: a pool to make accounts, a smaller one to take them away.
+
+So a revocation never waits behind callers who want accounts. Every connection knows which server it
+leads to (rule W11), and one whose call failed or was cancelled is closed, not reused (rule Q6).
+"""
+
+import select
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import AsyncConnectionPool, PoolClosed
+
+from leasehold.plugin import EnginePermanent, EngineTemporary, ErrorClass, Secret
+from leasehold_plugins.postgresql.errors import translate
+
+CONNECT_S = 5
+Connection = AsyncConnection[tuple[Any, ...]]
+_LOOPBACK = ("localhost", "127.", "::1", "/", "@")
+_VERIFIED = "verify-full"
+
+
+class Pools:
+    """The two pools of one target. `parameters` are libpq's."""
+
+    def __init__(self, connection: Mapping[str, Any], statement_timeout_s: float) -> None:
+        self._connection = connection
+        self._timeout_ms = int(statement_timeout_s * 1000)
+        most = int(connection.get("max_connections", 16))
+        self._sizes = (most - max(1, most // 4), max(1, most // 4))
+        self._pools: tuple[AsyncConnectionPool[Connection], ...] = ()
+        self._targets: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
+        self.target = ""
+
+    async def open(self) -> None:
+        """Connect once to see that it works, then keep pools. Raises EngineError."""
+        parameters = self.parameters()
+        # The pool would hide why it cannot connect; a connection of our own tells.
+        try:
+            first = await AsyncConnection.connect(**parameters, autocommit=True)
+        except psycopg.Error as error:
+            raise self._cannot_connect(error) from error
+        async with first:
+            try:
+                await self._learn_target(first)
+            except psycopg.Error as error:
+                raise translate(error, sent=False) from error
+        self._pools = tuple(
+            AsyncConnectionPool(
+                kwargs={**parameters, "autocommit": True},
+                min_size=0,
+                max_size=size,
+                timeout=CONNECT_S,
+                reconnect_timeout=0,
+                configure=self._learn_target,
+                check=_still_open,
+                open=False,
+                name=f"leasehold {lane}",
+            )
+            for lane, size in zip(("issuing", "revoking"), self._sizes, strict=True)
+        )
+        for pool in self._pools:
+            await pool.open()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for pool in self._pools:
+            await pool.close(timeout=1)
+        self._pools = ()
+
+    @asynccontextmanager
+    async def issuing(self) -> AsyncIterator[Connection]:
+        """A connection of the issuing pool; driver errors become EngineError."""
+        async with self._borrow(0) as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def revoking(self) -> AsyncIterator[Connection]:
+        """A connection of the revoking pool; driver errors become EngineError."""
+        async with self._borrow(1) as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def elsewhere(self, database: str) -> AsyncIterator[Connection]:
+        """A short connection to another database of the same server."""
+        parameters = {**self.parameters(), "dbname": database}
+        try:
+            async with await AsyncConnection.connect(**parameters, autocommit=True) as conn:
+                yield conn
+        except psycopg.Error as error:
+            raise translate(error, sent=True) from error
+
+    def target_of(self, conn: Connection) -> str:
+        """The identity of the server that `conn` leads to."""
+        return self._targets[conn]
+
+    @asynccontextmanager
+    async def _borrow(self, lane: int) -> AsyncIterator[Connection]:
+        sent = False
+        try:
+            async with self._pools[lane].connection() as conn:
+                sent = True
+                try:
+                    yield conn
+                except BaseException:
+                    # After a lost, late or cancelled answer its state is unknown.
+                    if not _is_idle(conn):
+                        await conn.close()
+                    raise
+        except PoolClosed as error:
+            raise EngineTemporary("the engine is closing") from error
+        except psycopg.Error as error:
+            raise translate(error, sent=sent) from error
+
+    def parameters(self) -> dict[str, Any]:
+        """What libpq is given. Raises EnginePermanent for a url that is not safe (rule S6)."""
+        try:
+            parameters = conninfo_to_dict(_text(self._connection["url"]))
+        except psycopg.Error as error:
+            raise EnginePermanent(
+                "connection.url is not a PostgreSQL URL; write postgresql://host:5432/database",
+                error_class=ErrorClass.INVALID,
+            ) from error
+        parameters["user"] = _text(self._connection["username"])
+        if "password" in self._connection:
+            parameters["password"] = _text(self._connection["password"])
+        host = str(parameters.get("hostaddr") or parameters.get("host") or "/")
+        if not all(part.startswith(_LOOPBACK) for part in host.split(",")):
+            mode = parameters.setdefault("sslmode", _VERIFIED)
+            if mode != _VERIFIED:
+                raise EnginePermanent(
+                    f"connection.url says sslmode={mode}, but only {_VERIFIED} keeps the"
+                    " administrator's password safe on the way to another host",
+                    error_class=ErrorClass.INVALID,
+                )
+            parameters.setdefault("sslrootcert", "system")
+        return {
+            "connect_timeout": CONNECT_S,
+            "application_name": "leasehold",
+            **parameters,
+            "options": f"-c statement_timeout={self._timeout_ms}"
+            f" -c lock_timeout={self._timeout_ms} -c synchronous_commit=on"
+            " -c search_path=pg_catalog -c standard_conforming_strings=on",
+        }
+
+    def _cannot_connect(self, error: psycopg.Error) -> EnginePermanent | EngineTemporary:
+        # libpq gives no SQLSTATE here; a server that names our user in its FATAL refuses the login.
+        text = str(error)
+        if "FATAL" in text and _text(self._connection["username"]) in text:
+            return EnginePermanent(
+                "PostgreSQL refuses the administrator's login; look at username and password",
+                error_class=ErrorClass.DENIED,
+            )
+        return EngineTemporary("PostgreSQL cannot be reached")
+
+    async def _learn_target(self, conn: Connection) -> None:
+        query = "SELECT system_identifier::text FROM pg_control_system()"
+        [found] = await (await conn.execute(query)).fetchone() or ("",)
+        self._targets[conn] = self.target = f"postgresql:{found}"
+
+
+async def _still_open(conn: Connection) -> None:
+    """Refuse a connection that the server closed while it was idle, without a round trip."""
+    if select.select([conn.fileno()], [], [], 0)[0]:
+        await conn.close()  # so that the pool lets go of it
+        raise psycopg.OperationalError("the server closed the connection")
+
+
+def _is_idle(conn: Connection) -> bool:
+    return conn.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
+
+
+def _text(value: str | Secret) -> str:
+    return value.reveal() if isinstance(value, Secret) else value
