@@ -75,12 +75,10 @@ async def child(
     finally:
         if process.returncode is None:
             process.send_signal(stop)
-        try:
-            async with asyncio.timeout(STOP_S):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        # Not a timeout around the wait: we may be here because we were cancelled ourselves.
+        impatience = asyncio.get_running_loop().call_later(STOP_S, process.kill)
+        await process.wait()
+        impatience.cancel()
 
 
 def ended(process: asyncio.subprocess.Process, what: str, log: Path) -> LeaseholdError:

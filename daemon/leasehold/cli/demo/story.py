@@ -11,15 +11,14 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import aiomqtt
 import click
 import psycopg
 
-from leasehold.cli.demo import servers
+from leasehold.cli.demo import servers, telling
 from leasehold.cli.demo.events import Subscriber
-from leasehold.cli.demo.telling import command, event, line, plain, step
 from leasehold.cli.output import span
 from leasehold.client import Client, IssuedCredential, Unreachable
 from leasehold.errors import LeaseholdError
@@ -61,11 +60,11 @@ def run(policies: Path, *, keep: bool) -> None:
     not show what it should.
     """
     logging.getLogger("leasehold.demo").addHandler(logging.NullHandler())
-    plain("leasehold demo: one lease, from issue to expiry, on servers of its own\n")
+    telling.plain("leasehold demo: one lease, from issue to expiry, on servers of its own\n")
     try:
         asyncio.run(_interruptible(policies.absolute(), keep=keep))
     except asyncio.CancelledError:
-        line("stopped; nothing is left running")
+        telling.line("stopped; nothing is left running")
         raise click.exceptions.Exit(0 if keep else 1) from None
     except (ExceptionGroup, TimeoutError, psycopg.Error, aiomqtt.MqttError) as trouble:
         raise _explained(trouble) from trouble
@@ -85,18 +84,16 @@ def _explained(trouble: Exception) -> Exception:
 
 
 async def _interruptible(policies: Path, *, keep: bool) -> None:
-    telling = asyncio.current_task()
+    story = asyncio.current_task()
     loop = asyncio.get_running_loop()
-    seen: list[signal.Signals] = []
 
-    def stop(number: signal.Signals) -> None:
-        # Only the first counts: a second Ctrl-C must not cut the cleaning short.
-        seen.append(number)
-        if telling is not None and len(seen) == 1:
-            telling.cancel()
+    def stop() -> None:
+        # Once only: a second Ctrl-C must not cut the cleaning short.
+        if story is not None and not story.cancelling():
+            story.cancel()
 
     for number in _SIGNALS:
-        loop.add_signal_handler(number, stop, number)
+        loop.add_signal_handler(number, stop)
     with _temporary() as folder:
         await _tell(folder, policies, keep=keep)
 
@@ -112,19 +109,21 @@ def _temporary() -> Iterator[Path]:
 
 
 async def _tell(folder: Path, policies: Path, *, keep: bool) -> None:
-    step(1, "Start a PostgreSQL and an MQTT broker, private to this demo")
+    telling.step(1, "Start a PostgreSQL and an MQTT broker, private to this demo")
     async with (
         servers.postgres(folder / "postgres") as database,
         servers.broker(folder / "broker") as broker_port,
     ):
-        line(f"PostgreSQL {database.version} on 127.0.0.1:{database.port}, password logins only")
-        line(f"MQTT broker on 127.0.0.1:{broker_port}; events are shown as they come")
-        step(2, "Check the policy, then start the daemon, which applies it")
+        telling.line(
+            f"PostgreSQL {database.version} on 127.0.0.1:{database.port}, password logins only"
+        )
+        telling.line(f"MQTT broker on 127.0.0.1:{broker_port}; events are shown as they come")
+        telling.step(2, "Check the policy, then start the daemon, which applies it")
         bundle = _private_copy(policies, folder / "policies")
         await _validate(bundle, policies)
         socket = folder / "run" / "leasehold.sock"
         client = Client(socket, timeout_s=20)
-        events = Subscriber(broker_port, event)
+        events = Subscriber(broker_port, telling.event)
         stage = _Stage(folder, socket, database, broker_port, client, events)
         async with asyncio.TaskGroup() as group, _daemon(stage, bundle):
             listening = group.create_task(events.run(), name="demo subscriber")
@@ -134,42 +133,42 @@ async def _tell(folder: Path, policies: Path, *, keep: bool) -> None:
             if keep:
                 await _stay_up(stage)
             listening.cancel()
-        step(9, "Clean up")
-    line("the daemon, PostgreSQL and the broker have ended, their files are removed")
+        telling.step(9, "Clean up")
+    telling.line("the daemon, PostgreSQL and the broker have ended, their files are removed")
 
 
 async def _lease(stage: _Stage) -> None:
-    step(3, "Ask for a credential over the Unix socket")
-    command(f"leasehold read {PATH}")
+    telling.step(3, "Ask for a credential over the Unix socket")
+    telling.command(f"leasehold read {PATH}")
     issued = await _ask(lambda: stage.client.read(PATH))
     username, password = issued.fields["username"].reveal(), issued.fields["password"]
-    line(f"lease_id  {issued.lease_id}")
-    line(f"username  {username}")
-    line("password  (given, not shown)")
-    line(f"ends in   {span(issued.ttl_s)}")
+    telling.line(f"lease_id  {issued.lease_id}")
+    telling.line(f"username  {username}")
+    telling.line("password  (given, not shown)")
+    telling.line(f"ends in   {span(issued.ttl_s)}")
     if issued.ttl_s > LONGEST_S:
         raise LeaseholdError(
             f"the demo waits {LONGEST_S} s at most; shorten the role's default_ttl"
         )
     await stage.events.hear("issued", issued.lease_id, EVENT_S)
 
-    step(4, "Log in to PostgreSQL with it and run a query")
-    line(await _query(stage.database, username, password))
+    telling.step(4, "Log in to PostgreSQL with it and run a query")
+    telling.line(await _query(stage.database, username, password))
 
-    step(5, "Renew the lease")
+    telling.step(5, "Renew the lease")
     await asyncio.sleep(issued.ttl_s / 4)  # or the renewal would move nothing
-    command(f"leasehold renew {issued.lease_id}")
+    telling.command(f"leasehold renew {issued.lease_id}")
     renewed = await _ask(lambda: stage.client.renew(issued.lease_id))
-    line(f"ends in   {span(renewed.ttl_s)}, counted from now")
+    telling.line(f"ends in   {span(renewed.ttl_s)}, counted from now")
     await stage.events.hear("renewed", issued.lease_id, EVENT_S)
 
-    step(6, "Do nothing, and let the lease end")
+    telling.step(6, "Do nothing, and let the lease end")
     await stage.events.hear("expired", issued.lease_id, renewed.ttl_s + EVENT_S)
 
-    step(7, "Log in again with the same password")
-    line(await _refusal(stage.database, username, password))
+    telling.step(7, "Log in again with the same password")
+    telling.line(await _refusal(stage.database, username, password))
 
-    step(8, "Ask the server itself what is left")
+    telling.step(8, "Ask the server itself what is left")
     await _gone(stage, issued, username)
 
 
@@ -204,16 +203,16 @@ async def _gone(stage: _Stage, issued: IssuedCredential, username: str) -> None:
         row = await (await connection.execute(count, (username,))).fetchone()
     if row != (0,):
         raise LeaseholdError(f"account {username} still stands after its lease ended")
-    line(f"accounts named {username}: 0")
+    telling.line(f"accounts named {username}: 0")
     leases = await _ask(lambda: list(stage.client.leases(issued.lease_id)))
     for lease in leases:
-        line(f"the record stays: {lease['state']}, cause {lease['cause']}")
+        telling.line(f"the record stays: {lease['state']}, cause {lease['cause']}")
 
 
 async def _stay_up(stage: _Stage) -> None:
     program = sys.argv[0] if Path(sys.argv[0]).name == "leasehold" else "leasehold"
     login = f"host=127.0.0.1 port={stage.database.port} dbname={servers.DATABASE} user=USERNAME"
-    plain("\nEverything stays up until Ctrl-C. Try, in another terminal:\n")
+    telling.plain("\nEverything stays up until Ctrl-C. Try, in another terminal:\n")
     for line in (
         f"export LEASEHOLD_SOCKET={stage.socket}",
         f"{program} read {PATH} --ttl 1m",
@@ -222,13 +221,13 @@ async def _stay_up(stage: _Stage) -> None:
         f'psql "{login}"',
         f"mosquitto_sub -h 127.0.0.1 -p {stage.broker_port} -t 'leasehold/#' -v",
     ):
-        line(line)
-    plain("")
+        telling.line(line)
+    telling.plain("")
     await asyncio.Event().wait()
 
 
 async def _validate(bundle: Path, shown: Path) -> None:
-    command(f"leasehold validate {_short(shown)}")
+    telling.command(f"leasehold validate {_short(shown)}")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "leasehold", "validate", bundle.name),
@@ -239,7 +238,7 @@ async def _validate(bundle: Path, shown: Path) -> None:
     async with asyncio.timeout(servers.START_S):
         output, _ = await process.communicate()
     for line in output.decode().splitlines():
-        line(line)
+        telling.line(line)
     if process.returncode:
         raise InvalidPolicy(f"{_short(shown)}: the demo cannot serve this policy")
 
@@ -256,7 +255,7 @@ async def _daemon(stage: _Stage, bundle: Path) -> AsyncIterator[None]:
     command += ["--policies", str(bundle), "--state-dir", str(state), "--socket", str(stage.socket)]
     command += ["--mqtt", f"mqtt://127.0.0.1:{stage.broker_port}"]
     command += ["--allow-user-namespace"]  # in a container: whoever calls here is you
-    command("leasehold serve --policies … --state-dir … --socket … --mqtt …")
+    telling.command("leasehold serve --policies … --state-dir … --socket … --mqtt …")
     async with servers.child(command, log, env=env) as process:
         async with asyncio.timeout(servers.START_S):
             while True:
@@ -268,7 +267,7 @@ async def _daemon(stage: _Stage, bundle: Path) -> AsyncIterator[None]:
                 except Unreachable:
                     await asyncio.sleep(0.05)
         digest = status["policy_digest"][:12]
-        line(f"generation {status['generation']} is served (policy {digest})")
+        telling.line(f"generation {status['generation']} is served (policy {digest})")
         yield
 
 

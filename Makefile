@@ -1,0 +1,48 @@
+# What people and CI run. `make` without a target explains itself.
+# Everything is installed into $(VENV) from requirements.lock; nothing else on the machine changes,
+# but for `make test`, which asks apt for the servers that are missing.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+JOBS ?= $(shell cores=$$(nproc); echo $$(( cores > 2 ? cores : 2 )))
+STAMP := $(VENV)/.installed
+
+.PHONY: help
+help: ## Show this list
+	@echo 'leasehold: credentials that die on their own'
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+.PHONY: demo
+demo: $(STAMP) ## Show a lease from issue to expiry, nothing to install (about half a minute)
+	@$(BIN)/leasehold demo
+
+.PHONY: test
+test: $(STAMP) ## Run all tests, against real servers
+	@tools/servers
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+.PHONY: lint
+lint: $(STAMP) ## Check style, types, layers, sizes
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy daemon plugins
+	$(BIN)/lint-imports
+	tools/sizes
+	tools/lockfile
+
+.PHONY: bench
+bench: $(STAMP) ## Measure speed, as ratios in one run
+	@tools/servers
+	$(BIN)/python tests/bench/run.py $(ARGS)
+
+$(STAMP): requirements.lock pyproject.toml
+	@tools/bootstrap '$(PYTHON)' '$(VENV)'
+	@touch $@

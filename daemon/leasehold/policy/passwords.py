@@ -1,0 +1,28 @@
+"""Whether a password policy can be kept, and makes passwords that cannot be guessed. Pure."""
+
+import math
+
+from leasehold.bundle import PasswordPolicy
+
+MIN_BITS = 110
+"""Under this a stored hash could be searched (rule S5 asks for 160 where the target hashes badly)."""
+_SIZES = {"digits": 10, "lowercase": 26, "uppercase": 26}
+
+
+def faults(policy: PasswordPolicy) -> list[str]:
+    """What is wrong with the policy, one line each."""
+    found = []
+    needed = sum(policy.required.values())
+    if needed > policy.length:
+        found.append(f"requires {needed} characters in a password of {policy.length}")
+    if policy.required.get("symbols") and not policy.allowed_symbols:
+        found.append("requires symbols but allows none; name some in allowed_symbols")
+    # Each required kind is drawn from its own alphabet, the rest from all of them.
+    symbols = len(set(policy.allowed_symbols)) if policy.required.get("symbols") else 0
+    everything = sum(_SIZES.values()) + symbols
+    sizes = {**_SIZES, "symbols": max(symbols, 1)}
+    bits = sum(count * math.log2(sizes[kind]) for kind, count in policy.required.items())
+    bits += max(0, policy.length - needed) * math.log2(everything)
+    if not found and bits < MIN_BITS:
+        found.append(f"makes passwords of {bits:.0f} bits; at least {MIN_BITS} are needed")
+    return found

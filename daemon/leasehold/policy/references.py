@@ -1,0 +1,115 @@
+"""References to secrets, and how they are resolved: `env:`, `file:`, `systemd:`, `exec:`.
+
+A secret never stands in a policy file. Every failure names the reference and never the value.
+"""
+
+import asyncio
+import os
+import shlex
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from leasehold.bundle import Reference
+from leasehold.errors import ConfigError
+from leasehold.secret import Secret
+
+SCHEMES = ("env", "file", "systemd", "exec")
+EXEC_S = 10.0
+MAX_BYTES = 65_536
+
+
+def parse(text: str) -> Reference | None:
+    """The reference that `text` is, None when it is a value."""
+    scheme, colon, target = text.partition(":")
+    return Reference(scheme, target) if colon and target and scheme in SCHEMES else None
+
+
+async def resolve_connection(connection: Mapping[str, Any]) -> dict[str, Any]:
+    """The connection with every reference replaced by its secret. Raises ConfigError."""
+    return {
+        key: await resolve(value) if isinstance(value, Reference) else value
+        for key, value in connection.items()
+    }
+
+
+async def resolve(reference: Reference) -> Secret:
+    """The secret that a reference leads to, without one trailing newline. Raises ConfigError."""
+    where = f"{reference.scheme}:{reference.target}"
+    if reference.scheme == "exec":
+        value = await _run(where, reference.target)
+    elif reference.scheme == "env":
+        value = os.environ.get(reference.target, "")
+    else:
+        value = await asyncio.to_thread(_read, where, _path(reference))
+    value = value.removesuffix("\n")
+    if not value:
+        raise ConfigError(f"{where}: is empty or not set")
+    return Secret(value)
+
+
+def _path(reference: Reference) -> Path:
+    if reference.scheme == "file":
+        path = Path(reference.target)
+        if not path.is_absolute():
+            raise ConfigError(f"file:{reference.target}: write an absolute path")
+        return path
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not folder:
+        raise ConfigError(
+            f"systemd:{reference.target}: systemd passed no credentials; add"
+            f" LoadCredential={reference.target}:… to the unit"
+        )
+    if "/" in reference.target:
+        raise ConfigError(f"systemd:{reference.target}: a credential's name has no slash")
+    return Path(folder) / reference.target
+
+
+def _read(where: str, path: Path) -> str:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
+        with os.fdopen(handle, "rb") as file:
+            info = os.fstat(file.fileno())
+            if info.st_uid not in (0, os.geteuid()):
+                raise ConfigError(f"{where}: belongs to uid {info.st_uid}, not to root or us")
+            if info.st_mode & (stat.S_IWGRP | stat.S_IRWXO):
+                mode = stat.S_IMODE(info.st_mode)
+                raise ConfigError(f"{where}: has mode {mode:04o}; run chmod 0600 {path}")
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{where}: cannot be read ({error.strerror})") from error
+    return _text(where, data)
+
+
+async def _run(where: str, command: str) -> str:
+    words = shlex.split(command)
+    if not words or not words[0].startswith("/"):
+        raise ConfigError(f"{where}: write the absolute path of a program")
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+        )
+    except OSError as error:
+        raise ConfigError(f"{where}: cannot be run ({error.strerror})") from error
+    try:
+        async with asyncio.timeout(EXEC_S):
+            data, _ = await process.communicate()
+    except TimeoutError:
+        raise ConfigError(f"{where}: gave no answer within {EXEC_S:g} s") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        raise ConfigError(f"{where}: ended with exit code {process.returncode}")
+    return _text(where, data)
+
+
+def _text(where: str, data: bytes) -> str:
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"{where}: is longer than {MAX_BYTES} bytes")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise ConfigError(f"{where}: is not a text in UTF-8") from None
