@@ -28,7 +28,7 @@ class EngineType:
 
     `schema` is a JSON Schema whose `$defs.connection` and `$defs.role` describe the two maps of
     options. `faults` and `lint` look deeper into a role's options: errors and warnings, one line
-    each; they may import the driver.
+    each. They import the driver, and raise ConfigError when it is not installed.
     """
 
     name: str

@@ -9,8 +9,7 @@ and say nothing, so doubles are refused here.
 import difflib
 import importlib.util
 import json
-from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -88,13 +87,14 @@ def _requirement(point: EntryPoint) -> str:
 def _describe(point: EntryPoint) -> EngineType:
     schema = _schema(point)
     about = schema.get("x-engine", {})
+    engine_class = cache(partial(load_engine_class, point.name))
     return EngineType(
         name=point.name,
         schema=schema,
         operations=frozenset(about.get("operations", ["creds"])),
         name_limit=about.get("name_limit", 63),
-        faults=partial(_faults, point.name),
-        lint=partial(_lint, point.name),
+        faults=lambda role: engine_class().faults(role),
+        lint=lambda role: engine_class().lint(role),
     )
 
 
@@ -110,18 +110,7 @@ def _schema(point: EntryPoint) -> dict[str, Any]:
         raise ConfigError(
             f"engine type {point.name}: schema.json beside {point.module} is not readable"
         ) from error
+    for part in ("connection", "role"):
+        if part not in schema.get("$defs", {}):
+            raise ConfigError(f"engine type {point.name}: schema.json lacks $defs.{part}")
     return schema
-
-
-def _faults(type_name: str, role: Mapping[str, Any]) -> list[str]:
-    try:
-        return load_engine_class(type_name).faults(role)
-    except ConfigError:
-        return []  # `_lint` tells that the driver is missing, as a warning
-
-
-def _lint(type_name: str, role: Mapping[str, Any]) -> list[str]:
-    try:
-        return load_engine_class(type_name).lint(role)
-    except ConfigError as missing:
-        return [f"statements were not looked at: {missing}"]

@@ -1,12 +1,15 @@
 """An engine's connection: secrets become references, clear ones are refused. Pure."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
-from leasehold.policy.references import SCHEMES, parse
+from leasehold.policy import durations
+from leasehold.policy.references import SCHEMES, BadReference, parse
 
 _FORMS = ", ".join(f"{scheme}:…" for scheme in SCHEMES)
+_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]*@|password\s*=", re.IGNORECASE)
+"""`//user:password@host`, and `password=` as a parameter, which libpq reads from a URL too."""
 
 
 def compile_connection(
@@ -15,24 +18,31 @@ def compile_connection(
     """The connection with `Reference` values, and by key what is wrong. No value is ever quoted.
 
     `rules` are the properties of the engine's schema: `writeOnly` marks secrets, `x-reference`
-    what may be a reference besides.
+    what may be a reference besides, `x-duration` what becomes whole seconds.
     """
     made: dict[str, Any] = {}
     faults: dict[str, str] = {}
     for key, value in connection.items():
         rule = rules.get(key, {})
-        secret, may_refer = rule.get("writeOnly", False), rule.get("x-reference", False)
-        reference = parse(value) if isinstance(value, str) and (secret or may_refer) else None
-        made[key] = value if reference is None else reference
-        if secret and reference is None:
-            faults[key] = f"a secret stands in clear; refer to it with one of {_FORMS}"
-        elif reference is None and isinstance(value, str) and _has_password(value):
-            faults[key] = "a password stands in the URL; put it under `password`, by reference"
+        try:
+            made[key] = _compiled(value, rule)
+        except ValueError as fault:
+            faults[key] = str(fault)
     return made, faults
 
 
-def _has_password(text: str) -> bool:
-    try:
-        return urlsplit(text).password is not None
-    except ValueError:
-        return False
+def _compiled(value: Any, rule: Mapping[str, Any]) -> Any:
+    if rule.get("x-duration"):
+        return durations.seconds(value)
+    secret = rule.get("writeOnly", False)
+    if not isinstance(value, str):
+        return value
+    if secret or rule.get("x-reference"):
+        reference = parse(value)
+        if reference is not None:
+            return reference
+    if secret:
+        raise BadReference(f"a secret stands in clear; refer to it with one of {_FORMS}")
+    if _PASSWORD.search(value):
+        raise BadReference("a password stands in the text; put it under `password`, by reference")
+    return value

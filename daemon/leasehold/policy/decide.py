@@ -2,24 +2,30 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from leasehold.bundle import Grant, Identity
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """Yes or no, for whom, for how long at most (seconds), and by which rule.
+class Allowed:
+    """Yes: for which identity, for how long at most (seconds), and by which rule."""
 
-    `identity` is the one that the rule names; it is set when the answer is yes.
-    """
-
-    allowed: bool
-    identity: Identity | None
+    identity: Identity
     max_ttl_s: int | None
     rule: str
+    allowed: ClassVar[bool] = True
 
 
-_NO = Decision(allowed=False, identity=None, max_ttl_s=None, rule="no rule allows it")
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """No, and why."""
+
+    rule: str
+    allowed: ClassVar[bool] = False
+
+
+Decision = Allowed | Refused
 
 
 def decide(
@@ -27,16 +33,17 @@ def decide(
 ) -> Decision:
     """Whether one of `identities` may do `verb` at `path`.
 
-    Of several rules that allow it, the one with the longest lease counts.
+    Of several rules that allow it, the one with the longest lease counts; among equal ones the
+    identity that is first by name, so that it does not depend on the order of files.
     """
     allowed = [
-        Decision(allowed=True, identity=identity, max_ttl_s=grant.max_ttl_s, rule=grant.source)
+        Allowed(identity, grant.max_ttl_s, grant.source)
         for grant in grants
         if verb in grant.verbs and any(covers(pattern, path) for pattern in grant.paths)
         for identity in identities
         if identity.name in grant.identities
     ]
-    return max(allowed, key=_longest, default=_NO)
+    return min(allowed, key=_preference, default=Refused("no rule allows it"))
 
 
 def covers(pattern: str, path: str) -> bool:
@@ -46,5 +53,6 @@ def covers(pattern: str, path: str) -> bool:
     return path == pattern
 
 
-def _longest(decision: Decision) -> float:
-    return float("inf") if decision.max_ttl_s is None else decision.max_ttl_s
+def _preference(decision: Allowed) -> tuple[float, str, str]:
+    longest_s = float("inf") if decision.max_ttl_s is None else decision.max_ttl_s
+    return -longest_s, decision.identity.name, decision.rule

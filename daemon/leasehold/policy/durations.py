@@ -4,7 +4,9 @@ import re
 
 FORM = "a duration such as 90s, 15m, 1h30m or 7d, or whole seconds"
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_PARTS = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?")
+_COUNT = "([0-9]{1,18})"
+_PARTS = re.compile("".join(f"(?:{_COUNT}{unit})?" for unit in _UNITS))
+_SECONDS = re.compile(_COUNT)
 
 
 def seconds(value: int | str) -> int:
@@ -14,18 +16,18 @@ def seconds(value: int | str) -> int:
             raise ValueError(value)
         return value
     text = str(value)
-    if text.isdecimal() and len(text) <= 9:
+    if _SECONDS.fullmatch(text):
         return int(text)
     found = _PARTS.fullmatch(text)
     if not text or found is None:
         raise ValueError(value)
     return sum(
-        int(count) * _UNITS[unit] for count, unit in zip(found.groups("0"), "dhms", strict=True)
+        int(count) * size for count, size in zip(found.groups("0"), _UNITS.values(), strict=True)
     )
 
 
 def text(span_s: int) -> str:
-    """The shortest way to write `span_s` seconds."""
+    """The shortest way to write `span_s` seconds in one unit."""
     for unit, size in _UNITS.items():
         if span_s and span_s % size == 0:
             return f"{span_s // size}{unit}"

@@ -1,8 +1,8 @@
-"""Policy files as plain data, with the place of every key and value.
+"""Policy files as plain data, with the place of every key and value. Pure.
 
 The files are composed to nodes and not constructed, since only nodes know where they stand. What
 YAML does beyond maps, lists and scalars is refused: anchors, tags, merge keys, several documents
-(rule Y1). `no` and `1e3` stay texts.
+(rule Y1). `no`, `010` and `1e3` stay texts.
 """
 
 import re
@@ -12,29 +12,26 @@ from typing import Any
 import yaml
 
 from leasehold.policy.problems import Path, Place, Places, Problem, dotted
+from leasehold.policy.texts import Unreadable, decoded
 
-MAX_BYTES = 1 << 20
 MAX_DEPTH = 20
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,99})")
 _SCALARS: dict[str, Any] = {"true": True, "false": False, "null": None, "~": None, "": None}
+_BARE_BRACES = re.compile(r"[:,\[-]\s*\{\{")
+_EMPTY = "the file is empty; write a map such as `roles:`, or remove the file"
 
 
-class _Refused(Exception):
-    def __init__(self, place: Place, path: Path, message: str) -> None:
-        super().__init__(message)
-        self.problem = Problem(place, dotted(path), message)
-
-
-def read(file: str, data: bytes) -> tuple[dict[str, Any], Places, list[Problem]]:
+def read(file: str, data: bytes) -> tuple[dict[str, Any] | None, Places, list[Problem]]:
     """The map in one file, where everything stands, and what is wrong with it.
 
-    Reading stops at the first fault of syntax; doubles are all collected.
+    Reading stops at the first fault of syntax, and the map is None then; keys that stand twice are
+    all collected.
     """
     reader = _Reader(file)
     try:
-        return reader.read(data), reader.places, reader.problems
-    except _Refused as refused:
-        return {}, reader.places, [*reader.problems, refused.problem]
+        return reader.read(decoded(file, data)), reader.places, reader.problems
+    except Unreadable as unreadable:
+        return None, reader.places, [*reader.problems, unreadable.problem]
 
 
 class _Reader:
@@ -43,64 +40,69 @@ class _Reader:
         self.places = Places()
         self.problems: list[Problem] = []
 
-    def read(self, data: bytes) -> dict[str, Any]:
-        text = self._text(data)
+    def read(self, text: str) -> dict[str, Any]:
         try:
-            for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-                self._refuse_extras(event)
+            self._refuse_extras(text)
             node = yaml.compose(text, Loader=yaml.CSafeLoader)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            raise _Refused(self._at(mark), (), f"not YAML: {_yaml_words(error)}") from error
-        except yaml.YAMLError as error:
-            raise _Refused(
-                self._start(), (), "not YAML: a character that cannot stand here"
-            ) from error
-        if node is None:
-            raise _Refused(
-                self._start(), (), "the file is empty; write a map such as `roles:`, or remove it"
-            )
+            raise self._not_yaml(error, text.splitlines()) from error
+        if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):
+            raise Unreadable(Place(self._file, 1, 1), _EMPTY)
         if not isinstance(node, yaml.MappingNode):
-            found = _kind(node)
-            raise _Refused(self._at(node.start_mark), (), f"found {found}; a policy file is a map")
+            found = f"found {_kind(node)}; a policy file is a map such as `roles:`"
+            raise Unreadable(self._at(node.start_mark), found)
         made: dict[str, Any] = self._value(node, ())
         return made
 
-    def _text(self, data: bytes) -> str:
-        if len(data) > MAX_BYTES:
-            raise _Refused(
-                self._start(), (), f"the file has {len(data)} bytes; at most {MAX_BYTES} are read"
-            )
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            before = data[: error.start]
-            place = Place(self._file, before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
-            raise _Refused(place, (), f"byte 0x{data[error.start]:02x} is not UTF-8") from error
-        for number, line in enumerate(text.splitlines(), 1):
-            indent = line[: len(line) - len(line.lstrip())]
-            if "\t" in indent:
-                place = Place(self._file, number, indent.index("\t") + 1)
-                raise _Refused(place, (), "a tab indents the line; YAML indents with spaces")
-        return text
+    def _refuse_extras(self, text: str) -> None:
+        """What is refused is seen before anything is composed, so that nothing can explode."""
+        documents = depth = 0
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            place = self._at(event.start_mark)
+            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+                raise Unreadable(place, "anchors and aliases are not read; write the value out")
+            if tag := getattr(event, "tag", None):
+                shown = tag.replace("tag:yaml.org,2002:", "!!")
+                raise Unreadable(place, f"the tag {shown} is not read; remove it")
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                raise Unreadable(place, f"is nested more than {MAX_DEPTH} levels deep")
+            documents += isinstance(event, yaml.DocumentStartEvent)
+            if documents > 1:
+                raise Unreadable(place, "a second document begins; a file holds one, split it")
 
-    def _refuse_extras(self, event: yaml.Event) -> None:
-        place = self._at(event.start_mark)
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise _Refused(place, (), "anchors and aliases are not read; write the value out")
-        if getattr(event, "tag", None):
-            raise _Refused(place, (), f"the tag {event.tag} is not read; remove it")
+    def _not_yaml(self, error: yaml.MarkedYAMLError, lines: list[str]) -> Unreadable:
+        begun: Any = error.context_mark
+        place = self._at(error.problem_mark or begun)
+        if place.line > len(lines):  # the end of the file; what never closed began before it
+            place = self._at(begun)
+        if place.line > len(lines):
+            place = Place(self._file, len(lines), len(lines[-1]) + 1)
+        line = lines[place.line - 1]
+        indent = line[: len(line) - len(line.lstrip())]
+        if "\t" in indent:
+            place = Place(self._file, place.line, indent.index("\t") + 1)
+            return Unreadable(place, "a tab indents the line; YAML indents with spaces")
+        words = f"not YAML: {error.problem or 'cannot be read'}"
+        if error.context:
+            words += f", {error.context}"
+        if begun and begun.line + 1 < place.line:
+            words += f" that begins in line {begun.line + 1}"
+        if _BARE_BRACES.search(line):
+            words += "; a value that begins with {{ needs quotes around it"
+        if error.context in ("while scanning an alias", "while scanning an anchor"):
+            words += "; a value that begins with * or & needs quotes around it"
+        return Unreadable(place, words)
 
     def _value(self, node: yaml.Node, path: Path) -> Any:
-        if len(path) > MAX_DEPTH:
-            raise _Refused(
-                self._at(node.start_mark), (), f"nested more than {MAX_DEPTH} levels deep"
-            )
         self.places.values[path] = self._at(node.start_mark)
         if isinstance(node, yaml.MappingNode):
             return dict(self._entries(node, path))
         if isinstance(node, yaml.SequenceNode):
             return [self._value(item, (*path, index)) for index, item in enumerate(node.value)]
+        if "\0" in node.value:
+            self._problem(path, self.places.values[path], "holds a NUL character; remove the \\0")
         return _scalar(node)
 
     def _entries(self, node: yaml.MappingNode, path: Path) -> Iterator[tuple[str, Any]]:
@@ -108,24 +110,28 @@ class _Reader:
         for key_node, value_node in node.value:
             place = self._at(key_node.start_mark)
             if not isinstance(key_node, yaml.ScalarNode):
-                raise _Refused(place, path, f"found {_kind(key_node)} as a key; keys are texts")
+                found = f"found {_kind(key_node)} as a key; keys are texts"
+                if isinstance(key_node, yaml.MappingNode):
+                    found += ", and a value with {{…}} needs quotes around it"
+                raise Unreadable(place, found, dotted(path))
             key = key_node.value
             inner = (*path, key)
             if key == "<<":
-                raise _Refused(place, path, "merge keys are not read; write the values out")
+                found = "merge keys are not read; write the values out"
+                raise Unreadable(place, found, dotted(path))
             if key in seen:
-                message = f"the key stands twice, first in line {seen[key].line}; remove one"
-                self.problems.append(Problem(place, dotted(inner), message))
+                found = f"the key stands twice, first in line {seen[key].line}; remove one"
+                self._problem(inner, place, found)
                 continue
             seen[key] = self.places.keys[inner] = place
             yield key, self._value(value_node, inner)
 
-    def _start(self) -> Place:
-        return Place(self._file, 1, 1)
+    def _problem(self, path: Path, place: Place, message: str) -> None:
+        self.problems.append(Problem(place, dotted(path), message))
 
-    def _at(self, mark: yaml.Mark | None) -> Place:
+    def _at(self, mark: Any) -> Place:
         if mark is None:
-            return self._start()
+            return Place(self._file, 1, 1)
         return Place(self._file, mark.line + 1, mark.column + 1)
 
 
@@ -139,9 +145,6 @@ def _scalar(node: yaml.Node) -> Any:
 
 
 def _kind(node: yaml.Node) -> str:
-    return {"mapping": "a map", "sequence": "a list"}.get(node.id, "a single value")
-
-
-def _yaml_words(error: yaml.MarkedYAMLError) -> str:
-    words = error.problem or error.context or "cannot be read"
-    return words.replace("\n", " ")
+    if isinstance(node, yaml.MappingNode):
+        return "a map"
+    return "a list" if isinstance(node, yaml.SequenceNode) else "a single value"

@@ -1,11 +1,11 @@
-"""Whether a password policy can be kept, and makes passwords that cannot be guessed. Pure."""
+"""Whether a password policy can be kept, and what it makes cannot be guessed. Pure."""
 
 import math
 
 from leasehold.bundle import PasswordPolicy
 
 MIN_BITS = 110
-"""Under this a stored hash could be searched (rule S5 asks for 160 where the target hashes badly)."""
+"""Under this a stored hash could be searched; S5 asks for 160 where the target hashes badly."""
 _SIZES = {"digits": 10, "lowercase": 26, "uppercase": 26}
 
 
@@ -16,7 +16,12 @@ def faults(policy: PasswordPolicy) -> list[str]:
     if needed > policy.length:
         found.append(f"requires {needed} characters in a password of {policy.length}")
     if policy.required.get("symbols") and not policy.allowed_symbols:
-        found.append("requires symbols but allows none; name some in allowed_symbols")
+        found.append("requires symbols and allows none; name some in allowed_symbols")
+    found += [  # they would be drawn more often than others
+        f"allowed_symbols holds {symbol} more than once; keep one"
+        for symbol in sorted(set(policy.allowed_symbols))
+        if policy.allowed_symbols.count(symbol) > 1
+    ]
     # Each required kind is drawn from its own alphabet, the rest from all of them.
     symbols = len(set(policy.allowed_symbols)) if policy.required.get("symbols") else 0
     everything = sum(_SIZES.values()) + symbols
@@ -24,5 +29,8 @@ def faults(policy: PasswordPolicy) -> list[str]:
     bits = sum(count * math.log2(sizes[kind]) for kind, count in policy.required.items())
     bits += max(0, policy.length - needed) * math.log2(everything)
     if not found and bits < MIN_BITS:
-        found.append(f"makes passwords of {bits:.0f} bits; at least {MIN_BITS} are needed")
+        found.append(
+            f"makes passwords of {int(bits)} bits, at least {MIN_BITS} are needed; raise length,"
+            " or require less"
+        )
     return found

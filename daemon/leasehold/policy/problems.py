@@ -3,8 +3,11 @@
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 Path = tuple[str | int, ...]
+_SHOWN = 60
+"""How many characters of what was found are quoted."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -16,6 +19,14 @@ class Place:
     column: int
 
 
+class Fault(NamedTuple):
+    """What is wrong with the value at `path`, or with its key."""
+
+    path: Path
+    message: str
+    key: bool = False
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
     """One thing that is wrong, at one place."""
@@ -24,10 +35,10 @@ class Problem:
     path: str
     message: str
 
-    def line(self) -> str:
-        """`file:line:column: path: message`."""
+    def line(self, kind: str = "") -> str:
+        """`file:line:column: kind: path: message`, in one line whatever the file holds."""
         where = f"{self.place.file}:{self.place.line}:{self.place.column}"
-        return f"{where}: {self.path}: {self.message}" if self.path else f"{where}: {self.message}"
+        return printable(": ".join(filter(None, (where, kind, self.path, self.message))))
 
 
 class Places:
@@ -37,22 +48,18 @@ class Places:
         self.values: dict[Path, Place] = {}
         self.keys: dict[Path, Place] = {}
 
-    def update(self, other: "Places") -> None:
-        """Take over another file's places; what is known already stays."""
-        self.values = other.values | self.values
-        self.keys = other.keys | self.keys
-
     def of(self, path: Path) -> Place:
         """The place of the value at `path`, or of what is nearest above it."""
         return self._find(self.values, path)
 
     def of_key(self, path: Path) -> Place:
-        """The place of the key at `path`."""
+        """The place of the key at `path`; an item of a list has none and stands for itself."""
         return self.keys.get(path) or self._find(self.values, path)
 
-    def problem(self, path: Path, message: str, *, key: bool = False) -> Problem:
-        """A problem with the value (or the key) at `path`."""
-        return Problem(self.of_key(path) if key else self.of(path), dotted(path), message)
+    def problem(self, fault: Fault) -> Problem:
+        """The fault as a problem, at its place."""
+        place = self.of_key(fault.path) if fault.key else self.of(fault.path)
+        return Problem(place, dotted(fault.path), fault.message)
 
     @staticmethod
     def _find(places: Mapping[Path, Place], path: Path) -> Place:
@@ -65,11 +72,26 @@ def dotted(path: Path) -> str:
     """`engines.main.connection` or `access[0].verbs`."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{shortened(part)}" if text else shortened(part)
     return text
+
+
+def shortened(text: str) -> str:
+    """As much of `text` as a message can take."""
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would obey, or not show, written as escapes."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def nearest(found: str, allowed: Iterable[str]) -> str:
     """`; did you mean x?` when something allowed is spelled much alike, else nothing."""
-    close = difflib.get_close_matches(found, list(allowed), 1)
+    close = difflib.get_close_matches(found, sorted(allowed), 1)
     return f"; did you mean {close[0]}?" if close else ""

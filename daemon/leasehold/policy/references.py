@@ -5,6 +5,7 @@ A secret never stands in a policy file. Every failure names the reference and ne
 
 import asyncio
 import os
+import re
 import shlex
 import stat
 from collections.abc import Mapping
@@ -16,14 +17,36 @@ from leasehold.errors import ConfigError
 from leasehold.secret import Secret
 
 SCHEMES = ("env", "file", "systemd", "exec")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 EXEC_S = 10.0
 MAX_BYTES = 65_536
 
 
+class BadReference(ValueError):
+    """A text that should refer to a secret and does not; never quotes it."""
+
+
 def parse(text: str) -> Reference | None:
-    """The reference that `text` is, None when it is a value."""
+    """The reference that `text` is, None when it is a value. Raises BadReference."""
     scheme, colon, target = text.partition(":")
-    return Reference(scheme, target) if colon and target and scheme in SCHEMES else None
+    if not colon or scheme not in SCHEMES:
+        return None
+    if scheme == "env" and not _VARIABLE.fullmatch(target):
+        raise BadReference("env: names no variable; write env:NAME")
+    if scheme == "file" and not target.startswith("/"):
+        raise BadReference("file: names no absolute path; write file:/path")
+    if scheme == "systemd" and (not target or "/" in target):
+        raise BadReference("systemd: names no credential; write systemd:NAME, without a slash")
+    if scheme == "exec" and not _words(target)[0].startswith("/"):
+        raise BadReference("exec: names no absolute path of a program; write exec:/path")
+    return Reference(scheme, target)
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command) or [""]
+    except ValueError:
+        raise BadReference("exec: has a quote that never closes") from None
 
 
 async def resolve_connection(connection: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,26 +74,24 @@ async def resolve(reference: Reference) -> Secret:
 
 def _path(reference: Reference) -> Path:
     if reference.scheme == "file":
-        path = Path(reference.target)
-        if not path.is_absolute():
-            raise ConfigError(f"file:{reference.target}: write an absolute path")
-        return path
+        return Path(reference.target)
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if not folder:
         raise ConfigError(
             f"systemd:{reference.target}: systemd passed no credentials; add"
             f" LoadCredential={reference.target}:… to the unit"
         )
-    if "/" in reference.target:
-        raise ConfigError(f"systemd:{reference.target}: a credential's name has no slash")
     return Path(folder) / reference.target
 
 
 def _read(where: str, path: Path) -> str:
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
-        with os.fdopen(handle, "rb") as file:
+        # Opening a FIFO would wait for somebody who writes; no secret stands in one.
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+        with os.fdopen(os.open(path, flags), "rb") as file:
             info = os.fstat(file.fileno())
+            if not stat.S_ISREG(info.st_mode):
+                raise ConfigError(f"{where}: is not a regular file")
             if info.st_uid not in (0, os.geteuid()):
                 raise ConfigError(f"{where}: belongs to uid {info.st_uid}, not to root or us")
             if info.st_mode & (stat.S_IWGRP | stat.S_IRWXO):
@@ -83,12 +104,9 @@ def _read(where: str, path: Path) -> str:
 
 
 async def _run(where: str, command: str) -> str:
-    words = shlex.split(command)
-    if not words or not words[0].startswith("/"):
-        raise ConfigError(f"{where}: write the absolute path of a program")
     try:
         process = await asyncio.create_subprocess_exec(
-            *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+            *_words(command), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
         )
     except OSError as error:
         raise ConfigError(f"{where}: cannot be run ({error.strerror})") from error

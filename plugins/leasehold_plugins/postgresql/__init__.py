@@ -45,7 +45,6 @@ _STATEMENTS = (
     "renew_statements",
     "rollback_statements",
 )
-_ANYTHING: Mapping[str, str] = dict.fromkeys(statements.KNOWN, "x")
 _NOTHING: Mapping[str, str] = dict.fromkeys(statements.KNOWN, "")
 
 
@@ -184,27 +183,30 @@ class PostgresqlEngine(Engine):
             both = "both" if "member_of" in role else "neither"
             found.append(f"has {both} of member_of and creation_statements; write one of them")
         for key in _STATEMENTS:
-            found += [f"{key}: {fault}" for fault in statements.faults(role.get(key, []))]
+            given = role.get(key, [])
+            if isinstance(given, str):
+                found += [f"{key}: {fault}" for fault in statements.faults(given)]
+                continue
+            for item, text in enumerate(given):
+                found += [f"{key}[{item}]: {fault}" for fault in statements.faults(text)]
         return found
 
     @classmethod
     def lint(cls, role: Mapping[str, Any]) -> list[str]:
         """Statements that work today and will hurt."""
         try:
-            made = statements.render(
-                role.get("creation_statements", []), dict.fromkeys(statements.KNOWN, "x")
-            )
+            made = statements.render(role.get("creation_statements", []), statements.EXAMPLE)
         except statements.BadStatement:
             return []
         warnings = []
         if any(_TABLE_GRANT.match(text) for text in made):
             warnings.append(
-                "creation_statements GRANT on tables to each account; a table's row is full at"
+                "creation_statements: GRANT on tables to each account; a table's row is full at"
                 " about 2,400 accounts (SQLSTATE 54000); grant to a group role, use member_of"
             )
         if made and not any("valid until" in text.lower() for text in made):
             warnings.append(
-                "creation_statements set no VALID UNTIL '{{expiration}}', so the server would not"
+                "creation_statements: set no VALID UNTIL '{{expiration}}', so the server would not"
                 " end the password if leasehold were dead"
             )
         return warnings

@@ -13,6 +13,12 @@ NAMES = frozenset({"name", "username"})
 PASSWORDS = frozenset({"password", "verifier"})
 EXPIRIES = frozenset({"expiration", "expires"})
 KNOWN = NAMES | PASSWORDS | EXPIRIES
+EXAMPLE: Mapping[str, str] = {
+    **dict.fromkeys(NAMES, "lhabcd_abcdefghijklmnop_abcd"),
+    **dict.fromkeys(PASSWORDS, "SCRAM-SHA-256$4096:c2FsdA==$a2V5:a2V5"),
+    **dict.fromkeys(EXPIRIES, "2030-01-01T00:00:00+00:00"),
+}
+"""Values of the form that accounts get, for looking at statements that nobody runs."""
 
 _TOKEN = re.compile(
     r"""
@@ -22,11 +28,12 @@ _TOKEN = re.compile(
     | (?P<identifier>"(?:[^"]|"")*")
     | (?P<dollar>\$(?P<tag>(?:[A-Za-z_\x80-\uffff][\w\x80-\uffff]*)?)\$.*?\$(?P=tag)\$)
     | (?P<end>;)
-    | (?P<open>['"])
-    | (?P<code>\w+|.)
+    | (?P<open>['"]|\$(?:[A-Za-z_\x80-\uffff][\w\x80-\uffff]*)?\$)
+    | (?P<code>\w[\w$]*|.)
     """,
     re.VERBOSE | re.DOTALL,
 )
+_SHOWN = 30
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _TAKES_VERIFIER = re.compile(r"\s*(create|alter)\s+(role|user)\b", re.IGNORECASE)
 
@@ -71,7 +78,7 @@ def _tokens(text: str) -> Iterator[Token]:
             raise BadStatement(f"cannot be read from character {at}")
         kind = found.lastgroup if found.lastgroup != "tag" else "dollar"
         if kind == "open":
-            raise BadStatement(f"a quote opens at character {at} and never closes")
+            raise BadStatement(f"a quote opens and never closes: {text[at : at + _SHOWN].strip()}")
         at = found.end()
         if found[0] == "/*":
             at = _after_comment(text, at)
@@ -101,7 +108,7 @@ def render(source: str | Sequence[str], values: Mapping[str, str]) -> list[str]:
 def faults(source: str | Sequence[str]) -> list[str]:
     """What keeps `source` from being rendered, one line each; empty when nothing does."""
     try:
-        render(source, dict.fromkeys(KNOWN, "x"))
+        render(source, EXAMPLE)
     except BadStatement as fault:
         return [str(fault)]
     return []
@@ -119,11 +126,13 @@ def _quoted(name: str, token: Token, before: str, values: Mapping[str, str]) -> 
         allowed = ", ".join(sorted(f"{{{{{known}}}}}" for known in KNOWN))
         raise BadStatement(f"unknown placeholder {{{{{name}}}}}; allowed are {allowed}")
     if name == "password" and not (
-        _TAKES_VERIFIER.match(before) and re.search(r"password\s*$", before, re.IGNORECASE)
+        _PLACEHOLDER.fullmatch(token.text.lstrip("eE").strip("'"))
+        and _TAKES_VERIFIER.match(before)
+        and re.search(r"password\s*$", before, re.IGNORECASE)
     ):
         raise BadStatement(
-            "{{password}} stands where the server takes no SCRAM verifier; it may follow PASSWORD"
-            " in CREATE ROLE or ALTER ROLE only, since no clear password is sent"
+            "{{password}} stands where the server takes no SCRAM verifier; write it by itself after"
+            " PASSWORD in CREATE ROLE or ALTER ROLE, since no clear password is sent"
         )
     value = values[name]
     if token.kind == "identifier":

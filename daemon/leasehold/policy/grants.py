@@ -1,0 +1,55 @@
+"""Access rules of a bundle: names that exist, paths that lead somewhere. Pure."""
+
+from collections.abc import Mapping
+
+from leasehold.bundle import Grant
+from leasehold.policy import durations
+from leasehold.policy.decide import covers
+from leasehold.policy.draft import Draft
+from leasehold.policy.problems import nearest
+
+OWN_PATHS = ("leasehold/engines", "leasehold/status")
+"""What `operate` is asked for, beside the paths of roles."""
+
+
+def compile_grants(draft: Draft) -> tuple[Grant, ...]:
+    """Every access rule that is not broken."""
+    identities, served = draft.named("identities"), _served(draft)
+    made = []
+    for index, grant in draft.whole("access"):
+        path = ("access", index)
+        for number, name in enumerate(grant["identities"]):
+            if name not in identities:
+                known = ", ".join(sorted(identities)) or "none"
+                near = nearest(name, identities)
+                message = f"no identity is named {name}; identities are {known}{near}"
+                draft.fault((*path, "identities", number), message)
+        for number, pattern in enumerate(grant["paths"]):
+            if served is not None and not any(covers(pattern, place) for place in served):
+                near = nearest(pattern, served)
+                draft.fault((*path, "paths", number), f"no role is at {pattern}{near}")
+        place = draft.places.of(path)
+        made.append(
+            Grant(
+                identities=tuple(grant["identities"]),
+                paths=tuple(grant["paths"]),
+                verbs=frozenset(grant["verbs"]),
+                max_ttl_s=durations.seconds(grant["max_ttl"]) if "max_ttl" in grant else None,
+                source=f"{place.file}:{place.line}",
+            )
+        )
+    return tuple(made)
+
+
+def _served(draft: Draft) -> list[str] | None:
+    """Every path that can be asked for; None when a role's path is in doubt for another fault."""
+    engines, mounts = draft.named("engines"), draft.mounts()
+    paths = list(OWN_PATHS)
+    for key in draft.named("roles"):
+        engine_name, _, name = key.partition("/")
+        engine = engines.get(engine_name)
+        kind = draft.types.get(str(engine.get("type"))) if isinstance(engine, Mapping) else None
+        if kind is None:
+            return None
+        paths += [f"{mounts[engine_name]}/{operation}/{name}" for operation in kind.operations]
+    return paths
