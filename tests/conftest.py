@@ -1,3 +1,9 @@
 """What every test may use: the private servers and the fakes."""
 
-pytest_plugins = ["servers.postgres"]
+from hypothesis import HealthCheck, settings
+
+pytest_plugins = ["servers.postgres", "servers.mosquitto"]
+
+# How fast a busy machine is does not belong to any property.
+settings.register_profile("leasehold", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("leasehold")

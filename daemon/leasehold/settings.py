@@ -32,6 +32,7 @@ class Settings:
     socket: Path
     socket_mode: int = 0o660
     socket_group: str | None = None
+    deployment: str | None = None
     mqtt: str | None = None
     mqtt_password_file: Path | None = None
     key_file: Path
@@ -167,6 +168,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         socket=Path(values["socket"]),
         socket_mode=int(values["socket_mode"], 8),
         socket_group=values.get("socket_group"),
+        deployment=values.get("deployment"),
         mqtt=values.get("mqtt"),
         mqtt_password_file=path("mqtt_password_file"),
         key_file=path("key_file") or state_dir / "key",

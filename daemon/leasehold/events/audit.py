@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 
 from leasehold import failpoints
+from leasehold.errors import ConfigError
+from leasehold.keys.keyfile import sync_directory
 from leasehold.model import AuditHead, Event
 
 logger = logging.getLogger(__name__)
@@ -28,7 +30,7 @@ _MAC_CHARS = len(',"mac":""}') + 64
 class FileAudit:
     """Appends to `audit.jsonl`. `wall` turns lease time into UTC; `boot` names this start.
 
-    Used from the store's writer thread only.
+    Used from the store's writer thread only. Made before that starts; raises ConfigError then.
     """
 
     def __init__(
@@ -38,12 +40,17 @@ class FileAudit:
         self._key = key
         self._wall = wall
         self._boot = boot
-        self._head, flag = _resume(path, key, head)
+        self._torn_at: int | None = None
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._file = os.open(path, flags, 0o600)
-        if flag:
-            logger.error("%s: %s", path, flag)
-            self._write([self._line(flag_fields(flag))])
+        try:
+            self._head, flag = _resume(path, key, head)
+            self._file = os.open(path, flags, 0o600)
+            sync_directory(path.parent)
+            if flag:
+                logger.error("%s: %s", path, flag)
+                self._write([self._line(flag_fields(flag))])
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be used as audit ({error.strerror})") from error
 
     def append(self, events: Sequence[Event], *, delayed: bool = False) -> AuditHead:
         """Write one line an event and make them durable; returns the last line's place.
@@ -64,22 +71,26 @@ class FileAudit:
         os.close(self._file)
 
     def _write(self, lines: Sequence[str]) -> None:
-        start = os.fstat(self._file).st_size
+        if self._torn_at is not None:  # a failed write that could not be cut off then
+            os.ftruncate(self._file, self._torn_at)
+        self._torn_at = os.fstat(self._file).st_size
         data = "".join(lines).encode()
         try:
             while data:
                 data = data[os.write(self._file, data) :]
             os.fdatasync(self._file)
         except OSError:
-            os.ftruncate(self._file, start)
+            os.ftruncate(self._file, self._torn_at)
+            self._torn_at = None
             raise
+        self._torn_at = None
 
     def _line(self, fields: dict[str, object]) -> str:
         seq = self._head.seq + 1
         body = json.dumps({"seq": seq, **fields, "prev": self._head.mac}, separators=(",", ":"))
         mac = _mac(self._key, body)
         self._head = AuditHead(seq, mac)
-        return f'{body[:-1]},"mac":"{mac}"}}\n'
+        return _closed(body, mac) + "\n"
 
     def _fields(self, event: Event, *, delayed: bool) -> dict[str, object]:
         fields: dict[str, object] = {
@@ -114,11 +125,14 @@ def flag_fields(flag: str) -> dict[str, object]:
 def verify(lines: Iterable[str], key: bytes, head: AuditHead | None = None) -> list[str]:
     """What is wrong with a chain, one line a fault; empty when nothing was touched.
 
-    `head` is the last line's place as the store remembers it, to find a cut tail.
+    `lines` end as they do in the file: a last one without its newline was torn by a crash and says
+    nothing. `head` is the last line's place as the store remembers it, to find a cut tail.
     """
     faults = []
     last = GENESIS
     for number, text in enumerate(lines, 1):
+        if not text.endswith("\n"):
+            break
         found = _parse(text, key)
         if found is None:
             faults.append(f"line {number}: was edited, or is not a line of this audit")
@@ -135,14 +149,24 @@ def verify(lines: Iterable[str], key: bytes, head: AuditHead | None = None) -> l
 
 
 def _mac(key: bytes, body: str) -> str:
-    return hmac.digest(key, body.encode(), hashlib.sha256).hex()
+    return hmac.digest(key, _bytes(body), hashlib.sha256).hex()
+
+
+def _closed(body: str, mac: str) -> str:
+    return f'{body[:-1]},"mac":"{mac}"}}'
+
+
+def _bytes(text: str) -> bytes:
+    # What was read from a damaged file may be no text at all.
+    return text.encode(errors="surrogatepass")
 
 
 def _parse(text: str, key: bytes) -> tuple[int, str, str] | None:
     """Sequence number, MAC before and MAC of a line that verifies, else None."""
     line = text.rstrip("\n")
-    body, mac = line[:-_MAC_CHARS] + "}", line[-_MAC_CHARS + 8 : -2]
-    if not hmac.compare_digest(_mac(key, body), mac):
+    body = line[:-_MAC_CHARS] + "}"
+    mac = _mac(key, body)
+    if not hmac.compare_digest(_bytes(_closed(body, mac)), _bytes(line)):
         return None
     fields = json.loads(body)
     return fields["seq"], fields["prev"], mac
@@ -155,7 +179,8 @@ def _resume(path: Path, key: bytes, head: AuditHead) -> tuple[AuditHead, str]:
     torn last line is cut off when all that the store knows of stands before it (rule AU5).
     """
     try:
-        with path.open("r+b") as file:
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        with os.fdopen(os.open(path, flags), "r+b") as file:
             size = file.seek(0, os.SEEK_END)
             start = file.seek(max(0, size - _TAIL_BYTES))
             tail = file.read()
@@ -165,7 +190,8 @@ def _resume(path: Path, key: bytes, head: AuditHead) -> tuple[AuditHead, str]:
             if last is not None and last[0] >= head.seq:
                 file.truncate(start + whole)
                 return AuditHead(last[0], last[2]), ""
-            if size == 0 and head.seq == 0:
+            if start + whole == 0 and head.seq == 0:
+                file.truncate(0)
                 return head, ""
     except FileNotFoundError:
         if head.seq == 0:

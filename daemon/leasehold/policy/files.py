@@ -116,7 +116,7 @@ class _Reader:
                 raise Unreadable(place, found, dotted(path))
             key = key_node.value
             inner = (*path, key)
-            if key == "<<":
+            if key == "<<" and not key_node.style:
                 found = "merge keys are not read; write the values out"
                 raise Unreadable(place, found, dotted(path))
             if key in seen:

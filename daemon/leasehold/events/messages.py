@@ -1,0 +1,138 @@
+"""Events of leases and the daemon's state as MQTT messages. Pure.
+
+An event is a CloudEvent 1.0 in structured mode, after the JSON format and the MQTT binding of
+CloudEvents 1.0.2. Both payloads are described in `schemas/event.schema.json`. What is told is
+listed here field by field, so that nothing of a lease gets out by being new (rule AU8).
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from urllib.parse import quote
+
+from leasehold.model import AuditHead, Event, Lease
+
+CLOUD_EVENT = "application/cloudevents+json"
+JSON = "application/json"
+REASON_CHARS = 256
+_SEQUENCE_DIGITS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is handed to the broker, under `topic`."""
+
+    topic: str
+    payload: bytes
+    content_type: str
+
+
+class DaemonState(StrEnum):
+    """What subscribers are told of the daemon; the broker says `dead` in its stead."""
+
+    ONLINE = "online"
+    STOPPED = "stopped"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """The numbers of a heartbeat (rule Z2); `audit` is where the audit stands (rule AU4)."""
+
+    overdue: int
+    quarantined: int
+    live_leases: int
+    events_waiting: int
+    audit: AuditHead | None
+
+
+def event_message(
+    event: Event, seq: int, *, deployment: str, wall: Callable[[int], datetime]
+) -> Message:
+    """The message that tells an event of a lease.
+
+    `seq` is its place in the outbox; `wall` turns lease time into UTC. Raises ValueError for an
+    event of no lease, which nobody may subscribe to.
+    """
+    lease = event.lease
+    if lease is None:
+        raise ValueError(f"a {event.type} event tells of no lease")
+    payload = {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": f"/leasehold/{_level(deployment)}",
+        "type": f"leasehold.lease.{event.type}",
+        "subject": lease.id,
+        "time": _rfc3339(wall(event.at_ms)),
+        "datacontenttype": JSON,
+        "sequence": str(seq).zfill(_SEQUENCE_DIGITS),
+        "data": _facts(lease, event, wall),
+    }
+    topic = _topic(deployment, "lease", event.type, lease.mount, lease.role)
+    return Message(topic, _json(payload), CLOUD_EVENT)
+
+
+def status_message(
+    state: DaemonState, at: datetime, *, deployment: str, health: Health | None = None
+) -> Message:
+    """The message that tells how the daemon is, to be retained by the broker."""
+    payload: dict[str, Any] = {
+        "state": state,
+        "deployment": _level(deployment),
+        "time": _rfc3339(at),
+    }
+    if health is not None:
+        payload |= asdict(health)
+    return Message(_topic(deployment, "status"), _json(payload), JSON)
+
+
+def _facts(lease: Lease, event: Event, wall: Callable[[int], datetime]) -> dict[str, Any]:
+    def at(lease_ms: int | None) -> str | None:
+        return None if lease_ms is None else _rfc3339(wall(lease_ms))
+
+    reason = event.detail.get("why") or lease.last_error
+    return {
+        "lease_id": lease.id,
+        "state": lease.state,
+        "mount": lease.mount,
+        "operation": lease.operation,
+        "role": lease.role,
+        "engine": lease.engine,
+        "engine_type": lease.engine_type,
+        "identity": lease.identity,
+        "owner": lease.owner,
+        "tenant": lease.tenant,
+        "account": lease.account,
+        "issued_at": at(lease.issued_ms),
+        "renewed_at": at(lease.renewed_ms),
+        "expires_at": at(lease.expires_ms),
+        "max_expires_at": at(lease.max_expires_ms),
+        "ended_at": at(lease.ended_ms),
+        "ttl_s": lease.ttl_ms // 1000,
+        "cause": lease.cause,
+        "attempts": lease.attempts,
+        "overdue": lease.overdue,
+        "quarantined": lease.quarantined,
+        "reason": reason[:REASON_CHARS] or None,
+        "caller_uid": None if event.caller is None else event.caller.uid,
+    }
+
+
+def _topic(deployment: str, *levels: str) -> str:
+    return "/".join(("leasehold", *map(_level, (deployment, *levels))))
+
+
+def _level(name: str) -> str:
+    """One level of a topic: what MQTT gives a meaning (`/ + #` and NUL) cannot stand in it."""
+    return quote(name, safe="", errors="replace")
+
+
+def _rfc3339(instant: datetime) -> str:
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _json(payload: Mapping[str, Any]) -> bytes:
+    return json.dumps(payload, separators=(",", ":")).encode()

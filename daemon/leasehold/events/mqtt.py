@@ -1,0 +1,179 @@
+"""The MQTT sink: each waiting event to the broker, at least once and strictly in order.
+
+An event leaves the outbox only when the broker has acknowledged it, one at a time, so that the
+stable id and the sequence number of an event let subscribers drop doubles and see gaps (rule AU7).
+A broker that is down or refuses holds up nothing but this stream: events wait, however long. A
+retained status with a heartbeat tells how the daemon is, and the broker itself tells when it is
+dead (rule Z2).
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Awaitable
+from typing import NoReturn
+
+from leasehold.clock import Clock
+from leasehold.errors import Unavailable
+from leasehold.events.broker import Broker
+from leasehold.events.connection import Connection, Disconnected, connected
+from leasehold.events.messages import (
+    DaemonState,
+    Health,
+    Message,
+    event_message,
+    status_message,
+)
+from leasehold.events.outbox import Outbox
+from leasehold.secret import Secret
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_S = 30.0
+PAGE = 100
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 30.0
+
+
+class MqttPublisher:
+    """Publishes what waits in `store` to the broker at `url`.
+
+    `trouble` says in one line why events do not flow; it is empty when they do.
+    """
+
+    def __init__(
+        self, *, url: str, password: Secret | None, store: Outbox, clock: Clock, deployment: str
+    ) -> None:
+        """Raises ConfigError for a `url` that leads nowhere."""
+        self._broker = Broker.at(url, password, f"leasehold-{deployment}")
+        self._store = store
+        self._clock = clock
+        self._deployment = deployment
+        self._wake = asyncio.Event()
+        self._acknowledged = 0
+        self._recorded = 0
+        self._told = False
+        self.trouble = f"not yet connected to the broker at {self._broker}"
+
+    async def run(self) -> NoReturn:
+        """Publish until cancelled, then let subscribers know that the daemon has stopped."""
+        self._store.subscribe(self._wake.set)
+        loop, ourselves = asyncio.get_running_loop(), asyncio.current_task()
+        failures = 0
+        while True:
+            started = loop.time()
+            try:
+                await self._session()
+            except* Disconnected as lost:
+                self._report(str(lost.exceptions[0]))
+            if ourselves is not None and ourselves.cancelling():
+                # A task group that fails at that very moment swallows it, before Python 3.13.
+                raise asyncio.CancelledError
+            lasted_s = loop.time() - started
+            failures = 1 if lasted_s > LONGEST_WAIT_S else failures + 1
+            await asyncio.sleep(wait_s(failures))
+
+    async def _session(self) -> None:
+        async with (
+            connected(
+                self._broker,
+                will=self._status(DaemonState.DEAD),
+                farewell=lambda: self._status(DaemonState.STOPPED),
+            ) as connection,
+            asyncio.TaskGroup() as group,
+        ):
+            group.create_task(connection.until_lost(), name="mqtt connection")
+            await self._publish(connection)
+
+    async def _publish(self, connection: Connection) -> NoReturn:
+        """Tell the status and what waits, each when it is due; refused events wait for a while."""
+        loop = asyncio.get_running_loop()
+        beat_at, failures, refused = loop.time(), 0, ""
+        while True:
+            self._wake.clear()
+            if loop.time() >= beat_at:
+                beat_at = loop.time() + HEARTBEAT_S
+                refused = await _trouble(self._beat(connection))
+            trouble = await _trouble(self._publish_page(connection, beat_at))
+            self._report(trouble or refused)
+            if trouble:
+                failures += 1
+                await asyncio.sleep(wait_s(failures))
+                continue
+            failures = 0
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(beat_at):
+                    await self._wake.wait()
+
+    async def _beat(self, connection: Connection) -> None:
+        counts = await self._store.counts()
+        health = Health(
+            overdue=counts.overdue,
+            quarantined=counts.quarantined,
+            live_leases=counts.live,
+            events_waiting=await self._store.outbox_size(),
+            audit=await self._store.checkpoint(),
+        )
+        await connection.publish(self._status(DaemonState.ONLINE, health), retain=True)
+
+    async def _publish_page(self, connection: Connection, until: float) -> None:
+        """Publish a page of what waits, but no longer than `until`, when something else is due."""
+        loop = asyncio.get_running_loop()
+        page = await self._store.outbox(PAGE)
+        try:
+            for waiting in page:
+                if loop.time() >= until:
+                    break
+                if waiting.seq > self._acknowledged:
+                    await connection.publish(
+                        event_message(
+                            waiting.event,
+                            waiting.seq,
+                            deployment=self._deployment,
+                            wall=self._clock.wall,
+                        )
+                    )
+                    self._acknowledged = waiting.seq
+        except BaseException:
+            with contextlib.suppress(Unavailable):
+                await self._record()
+            raise
+        await self._record()
+        if page:
+            self._wake.set()
+
+    async def _record(self) -> None:
+        """Take what was acknowledged out of the outbox; until then it is skipped, not resent."""
+        if self._acknowledged > self._recorded:
+            await self._store.published(self._acknowledged)
+            self._recorded = self._acknowledged
+
+    def _status(self, state: DaemonState, health: Health | None = None) -> Message:
+        now = self._clock.wall(self._clock.now_ms())
+        return status_message(state, now, deployment=self._deployment, health=health)
+
+    def _report(self, trouble: str) -> None:
+        """Keep what is wrong, and log it once: when it begins, and when it is over."""
+        if trouble and not self._told:
+            logger.warning("events wait: %s", trouble)
+        if self.trouble and not trouble:
+            logger.info("events are published to the broker at %s", self._broker)
+        self.trouble, self._told = trouble, bool(trouble)
+
+
+def wait_s(failures: int) -> float:
+    """How long to wait after so many failures in a row: doubling, capped, spread by a quarter."""
+    longest = min(FIRST_WAIT_S * 2.0 ** min(failures - 1, 20), LONGEST_WAIT_S)
+    return longest * (1 - secrets.randbelow(1000) / 4000)
+
+
+async def _trouble(work: Awaitable[None]) -> str:
+    """What was refused, by the broker or by the store; empty when nothing was."""
+    try:
+        await work
+    except Disconnected:
+        raise
+    except Unavailable as refused:
+        return str(refused)
+    return ""

@@ -1,0 +1,43 @@
+"""A network that can be cut."""
+
+import asyncio
+import contextlib
+
+
+class Relay:
+    """Stands between a client and a server; `cut` ends the connection as a dying host does."""
+
+    def __init__(self, to_port: int) -> None:
+        self._to_port = to_port
+        self._open: list[asyncio.StreamWriter] = []
+        self.accepting = True
+
+    async def __aenter__(self) -> "Relay":
+        self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.cut()
+        self._server.close()
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self.accepting:
+            writer.transport.abort()
+            return
+        back, forth = await asyncio.open_connection("127.0.0.1", self._to_port)
+        self._open += [writer, forth]
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._pump(reader, forth))
+            group.create_task(self._pump(back, writer))
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(4096):
+                writer.write(data)
+        writer.close()
+
+    def cut(self) -> None:
+        for writer in self._open:
+            writer.transport.abort()
+        self._open.clear()

@@ -1,0 +1,295 @@
+"""The daemon's own objects over a real SQLite store, with a fake clock and fake targets.
+
+A `World` outlives its daemon: `crash` throws every object away as SIGKILL would, `start` makes new
+ones from what is on the disk and at the targets.
+"""
+
+import asyncio
+import hashlib
+import inspect
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fakes.clock import FakeClock, VirtualLoop
+from fakes.engine import FakeEngine, FakeTarget
+from fakes.policy import HOLDER, a_bundle, connections
+from leasehold.access import Access
+from leasehold.background import Background
+from leasehold.bundle import Bundle, EngineConfig, Generation, Role
+from leasehold.engines.registry import Engines
+from leasehold.events.audit import GENESIS, FileAudit, verify
+from leasehold.expiry import ExpiryWorker
+from leasehold.inspection import Inspection
+from leasehold.issuance import Issuance, IssuedLease
+from leasehold.keys.keyfile import Key
+from leasehold.leases.names import AccountNames
+from leasehold.leases.sqlite import SQLiteStore
+from leasehold.model import Caller, EventType, Lease, LeaseState, Recipe
+from leasehold.removal import Remover
+
+KEY = Key(id="0123456789abcdef", value=bytes(range(32)))
+ENDING = (LeaseState.PENDING, LeaseState.REVOKING, LeaseState.DISABLED)
+
+
+class Fate:
+    """What happens at the daemon's boundaries: it may die there, or a test may act.
+
+    Every call to the ledger and to a target is a step before and a step after.
+    """
+
+    def __init__(self) -> None:
+        self.dead = False
+        self.died = asyncio.Event()
+        self._left: int | None = None
+        self._act: Callable[[], None] = self.die
+
+    def after(self, steps: int | None, act: Callable[[], None] | None = None) -> None:
+        """Call `act` (default: die) after so many steps; None calls that off."""
+        self._left, self._act = steps, act or self.die
+
+    def die(self) -> None:
+        self.dead = True
+        self.died.set()
+
+    async def step(self) -> None:
+        if self.dead:
+            # What a dying task still tries has no effect: the process is gone.
+            raise asyncio.CancelledError
+        if self._left is not None:
+            self._left -= 1
+            if self._left < 0:
+                self._left = None
+                self._act()
+        if self.dead:
+            await asyncio.Event().wait()
+
+
+class Ledger:
+    """The store, with a step before and after each call, which are made one by one."""
+
+    def __init__(self, store: SQLiteStore, fate: Fate) -> None:
+        self._store = store
+        self._fate = fate
+        self._one = asyncio.Lock()
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[SQLiteStore]:
+        """The store itself while no call is under way, for a test to look at."""
+        async with self._one, _busy():
+            yield self._store
+
+    def __getattr__(self, name: str) -> Any:
+        member = getattr(self._store, name)
+        if not inspect.iscoroutinefunction(member):
+            return member
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            await self._fate.step()
+            async with self._one, _busy():
+                result = await member(*args, **kwargs)
+            await self._fate.step()
+            return result
+
+        return call
+
+
+@asynccontextmanager
+async def _busy() -> AsyncIterator[None]:
+    """Keep virtual time from passing while a thread works for us."""
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, VirtualLoop):
+        yield
+        return
+    loop.busy += 1
+    try:
+        yield
+    finally:
+        loop.busy -= 1
+
+
+class World:
+    """One deployment: a state directory, targets named `one` and `two`, a policy, a clock."""
+
+    engine_class: type[FakeEngine] = FakeEngine
+    ledger_class: type[Ledger] = Ledger
+    worker_class: type[ExpiryWorker] = ExpiryWorker
+    access_class: type[Access] = Access
+
+    def __init__(self, folder: Path, clock: FakeClock, bundle: Bundle | None = None) -> None:
+        self.state_dir = folder / "state"
+        self.clock = clock
+        self.targets = {name: FakeTarget(f"id-of-{name}") for name in ("one", "two")}
+        self.target = self.targets["one"]
+        self.generation = self._generation(1, bundle or a_bundle())
+
+    @staticmethod
+    def _generation(number: int, bundle: Bundle) -> Generation:
+        return Generation(number=number, bundle=bundle, connections=connections(bundle))
+
+    async def __aenter__(self) -> "World":
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        self.fate = Fate()
+        self._store = SQLiteStore(self.state_dir, KEY)
+        self._audit = FileAudit(
+            self.state_dir / "audit.jsonl",
+            KEY.derive("audit chain"),
+            head=self._store.audit_head or GENESIS,
+            wall=self.clock.wall,
+            boot="boot",
+        )
+        self._store.start(self._audit, self.clock)
+        self.store: Any = self.ledger_class(self._store, self.fate)
+        members = {"targets": self.targets, "step": staticmethod(self.fate.step)}
+        engine_class = type("Engine", (self.engine_class,), members)
+        self.engines = Engines(lambda _: engine_class)
+        self.serve(self.generation.bundle)
+        self.remover = Remover(self.store, self.engines, self.clock)
+        await self.remover.abandoned()
+        self.access = self.access_class(lambda: self.generation, self.store, self.clock)
+        self.worker = self.worker_class(self.store, self.clock, self.remover)
+        self._ending = asyncio.Event()
+        group: asyncio.Future[asyncio.TaskGroup] = asyncio.get_running_loop().create_future()
+        self._host = asyncio.create_task(self._own(group))
+        self.issuance = Issuance(
+            access=self.access,
+            store=self.store,
+            engines=self.engines,
+            clock=self.clock,
+            names=AccountNames(self.store.deployment_id, KEY.derive("account tag")),
+            remover=self.remover,
+            recipe_of=self._recipe_of,
+            background=Background(await group),
+        )
+        self.inspection = Inspection(
+            access=self.access,
+            store=self.store,
+            engines=self.engines,
+            clock=self.clock,
+            troubles=lambda: (),
+        )
+
+    async def _own(self, made: "asyncio.Future[asyncio.TaskGroup]") -> None:
+        async with asyncio.TaskGroup() as group:
+            made.set_result(group)
+            await self._ending.wait()
+
+    async def stop(self) -> None:
+        """Stop in order, after what is under way."""
+        self._ending.set()
+        await self._host
+        await self._let_go()
+
+    async def crash(self) -> None:
+        """Die on the spot."""
+        self.fate.dead = True
+        self._host.cancel()
+        await asyncio.gather(self._host, return_exceptions=True)
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        await self._store.close()
+        self._audit.close()
+
+    def serve(self, bundle: Bundle) -> None:
+        """Serve another policy."""
+        self.generation = self._generation(self.generation.number + 1, bundle)
+        self.engines.apply(
+            {
+                name: (config.type, config.mount, self.generation.connections[name])
+                for name, config in bundle.engines.items()
+            }
+        )
+
+    def _recipe_of(self, config: EngineConfig, role: Role) -> Recipe:
+        connection = self.generation.connections[config.name]
+        text = json.dumps([config.name, connection["host"], dict(role.options)])
+        return Recipe(
+            id=hashlib.sha256(text.encode()).hexdigest()[:32],
+            engine=config.name,
+            engine_type=config.type,
+            connection=connection,
+            role=role.options,
+        )
+
+    # What a test does and looks at.
+
+    async def issue(
+        self,
+        path: str = "database/creds/reader",
+        *,
+        caller: Caller = HOLDER,
+        ttl_s: int | None = None,
+    ) -> IssuedLease:
+        return await self.issuance.issue(caller, *path.split("/"), ttl_s=ttl_s)
+
+    async def sweep(self) -> None:
+        for engine in await self.store.live_engines():
+            await self.worker.sweep(engine)
+
+    async def leases(self) -> list[Lease]:
+        """Every lease, tombstones included."""
+        async with self.store.alone() as store:
+            return await store.find(limit=100_000)
+
+    async def lease(self, lease_id: str) -> Lease:
+        async with self.store.alone() as store:
+            found = await store.get(lease_id)
+        assert found is not None
+        return found
+
+    async def settle(self) -> None:
+        """Let time pass and work be done until no lease is on its way anywhere."""
+        for _ in range(300):
+            await self.finish_what_is_under_way()
+            await self.sweep()
+            if not any(lease.state in ENDING for lease in await self.leases()):
+                return
+            found = [await self.store.next_ms(name) for name in await self.store.live_engines()]
+            next_ms = min((due for due in found if due is not None), default=0)
+            self.clock.advance(ms=max(1_000, next_ms - self.clock.now_ms()))
+        raise AssertionError(f"never quiet: {await self.leases()}")
+
+    async def finish_what_is_under_way(self) -> None:
+        """Wait for work that goes on although its caller has gone."""
+        tasks = asyncio.all_tasks() - {asyncio.current_task(), self._host}
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def assert_accounts_agree(self) -> None:
+        """Accounts at the targets are exactly those of live leases."""
+        leases = await self.leases()
+        live = {lease.account for lease in leases if lease.state is not LeaseState.REVOKED}
+        standing = {name for target in self.targets.values() for name in target.accounts}
+        assert standing == live
+
+    async def told(self, lease_id: str | None = None) -> list[EventType]:
+        """What subscribers would hear, in order."""
+        async with self.store.alone() as store:
+            entries = await store.outbox(100_000)
+        return [
+            entry.event.type
+            for entry in entries
+            if lease_id is None or (entry.event.lease and entry.event.lease.id == lease_id)
+        ]
+
+    async def audited(self) -> dict[str, list[dict[str, Any]]]:
+        """The audit's lines by lease, after the chain was verified."""
+        text = (self.state_dir / "audit.jsonl").read_text()
+        lines = text.splitlines(keepends=True)
+        async with self.store.alone() as store:
+            head = await store.checkpoint()
+        assert verify(lines, KEY.derive("audit chain"), head) == []
+        found = defaultdict(list)
+        for line in map(json.loads, lines):
+            found[line.get("lease", "")].append(line)
+        return found
