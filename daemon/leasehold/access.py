@@ -12,7 +12,7 @@ from leasehold.errors import Denied, Invalid, NotFound
 from leasehold.identity.recognise import recognise
 from leasehold.leases.store import LeaseStore
 from leasehold.model import Caller, Event, EventType, Lease
-from leasehold.policy.decide import Decision, decide
+from leasehold.policy.decide import Allowed, Decision, decide
 
 PATH_CHARS = 256
 """How much of a caller's text an audit line takes (rule AU6)."""
@@ -36,10 +36,10 @@ class Access:
         """What the policy says, without leaving a trace."""
         return decide(self.generation().bundle.grants, self.identities(caller), path, verb)
 
-    async def require(self, caller: Caller, path: str, verb: str) -> Decision:
+    async def require(self, caller: Caller, path: str, verb: str) -> Allowed:
         """What the policy says, when it says yes. Raises Denied, which is audited."""
         decision = self.decide(caller, path, verb)
-        if not decision.allowed:
+        if not isinstance(decision, Allowed):
             now_ms = self._clock.now_ms()
             denied = Event.new(
                 EventType.DENIED, now_ms, caller=caller, path=path[:PATH_CHARS], verb=verb
@@ -69,15 +69,17 @@ class Access:
         return lease
 
     def role(self, mount: str, name: str) -> tuple[EngineConfig, Role]:
-        """A role and its engine. Raises Invalid, in Vault's words."""
+        """A role and its engine. Raises NotFound for the mount, Invalid for the role, as Vault."""
         bundle = self.generation().bundle
         role = bundle.roles.get((mount, name))
         if role is None:
+            if all(engine.mount != mount for engine in bundle.engines.values()):
+                raise NotFound(f"no engine is mounted at {mount[:PATH_CHARS]}")
             raise Invalid(f"unknown role: {name[:PATH_CHARS]}")
         return bundle.engines[role.engine], role
 
 
-def longest_s(role: Role, decision: Decision) -> int:
+def longest_s(role: Role, decision: Allowed) -> int:
     """The longest a lease may live: the role's maximum, or less where the access rule says so."""
     if decision.max_ttl_s is None:
         return role.max_ttl_s

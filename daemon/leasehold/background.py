@@ -32,7 +32,13 @@ class Background:
         """
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._group.create_task(_run(work, done, unwanted))
-        return await done
+        try:
+            return await done
+        except asyncio.CancelledError:
+            # Cancelled after the result had come and before we were resumed to take it.
+            if unwanted is not None and not done.cancelled() and done.exception() is None:
+                self._group.create_task(_undo(unwanted, done.result()))
+            raise
 
 
 async def _run(
@@ -55,4 +61,12 @@ async def _run(
         if not done.done():
             done.set_result(result)
         elif unwanted is not None:
-            await unwanted(result)
+            await _undo(unwanted, result)
+
+
+async def _undo(unwanted: Callable[[T], Coroutine[Any, Any, None]], result: T) -> None:
+    try:
+        await unwanted(result)
+    except Exception as error:
+        # As above; the expiry worker comes back to what is left.
+        logger.warning("undoing what nobody waits for ended with %s", type(error).__name__)

@@ -74,7 +74,8 @@ class SystemClock:
             self._lease_start = saved.lease_ms + max(0, wall - saved.wall_ms)
         self._offset_ms = wall - self._lease_start
         self._stepped: tuple[int, int] | None = None  # (new offset, lease time it was first seen)
-        if saved is not None and saved.boot_id == self._boot_id:
+        if saved is not None:
+            # A wall clock that went back while nobody looked is as doubtful as one that steps.
             self._offset_ms = saved.wall_ms - saved.lease_ms
             self.check()
 

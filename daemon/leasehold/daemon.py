@@ -1,8 +1,8 @@
 """The composition root: build the daemon, start it, wait, stop it in reverse.
 
 Nothing is opened or read from the environment anywhere else. The order of starting is store, clock,
-engines, what a crash left behind, loops, socket; systemd hears READY when the socket answers.
-Stopping runs the other way: no new requests, drain, loops, store.
+policy, engines, what a crash left behind, socket, loops; systemd hears READY when the socket
+answers. Stopping runs the other way: no new requests, drain, loops, engines, store.
 """
 
 import asyncio
@@ -12,37 +12,49 @@ import logging
 import os
 import resource
 import signal
-import sys
-from collections.abc import Mapping
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
-from leasehold import failpoints
+from leasehold import __version__, failpoints
 from leasehold.access import Access
-from leasehold.api.server import ApiServer, SocketSpec
+from leasehold.api.dispatch import Dispatcher
+from leasehold.api.handlers import Handlers
+from leasehold.api.listening import ListeningSocket, SocketSpec
+from leasehold.api.renewals import FailedRenewals
+from leasehold.api.routes import routes
+from leasehold.api.server import ApiServer
 from leasehold.background import Background
+from leasehold.bundle import Reference
 from leasehold.clock import SystemClock
 from leasehold.engines.catalog import installed_engine_types, load_engine_class
 from leasehold.engines.registry import Engines
-from leasehold.errors import ConfigError, LeaseholdError
+from leasehold.errors import ConfigError
+from leasehold.events.audit import GENESIS, FileAudit
 from leasehold.events.mqtt import MqttPublisher
 from leasehold.expiry import ExpiryWorker
 from leasehold.identity.peercred import in_user_namespace
 from leasehold.inspection import Inspection
 from leasehold.issuance import Issuance
-from leasehold.keys.keyfile import load_or_create
+from leasehold.keys.keyfile import Key, load_or_create
+from leasehold.leases import sqlite_files
 from leasehold.leases.names import AccountNames
 from leasehold.leases.sqlite import SQLiteStore
-from leasehold.model import Event, EventType
+from leasehold.model import EventType
+from leasehold.policy.references import resolve
 from leasehold.removal import Remover
 from leasehold.serving import Serving
 from leasehold.settings import Settings
 from leasehold.systemd import notify
+from leasehold.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 
-CLOCK_S = 5.0
-ENGINE_CHECK_S = 300.0
+AUDIT = "audit.jsonl"
 _PR_SET_DUMPABLE = 4
+Start = Callable[[str, Coroutine[Any, Any, None]], "asyncio.Task[NoReturn]"]
 
 
 def run(settings: Settings) -> int:
@@ -58,7 +70,12 @@ def run(settings: Settings) -> int:
             "running inside a user namespace, where callers cannot be told apart;"
             " run on the host, or set allow_user_namespace when every caller is mapped"
         )
-    return asyncio.run(_serve(settings))
+    try:
+        asyncio.run(_serve(settings))
+    except BaseExceptionGroup:
+        logger.exception("a part of the daemon ended, so the daemon ends; leases are kept")
+        return 1
+    return 0
 
 
 def _harden() -> None:
@@ -66,3 +83,146 @@ def _harden() -> None:
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with contextlib.AsyncExitStack() as stack:
+        store, clock, key = await _open_store(settings, stack)
+        engines = Engines(load_engine_class)
+        stack.push_async_callback(engines.close)
+        types = installed_engine_types()
+        serving = Serving(settings.policies, types, engines, key.derive("recipe id"))
+        generation = await serving.load()
+        remover = Remover(store, engines, clock)
+        if abandoned := await remover.abandoned():
+            logger.warning("a crash left %d intents; their accounts are revoked", abandoned)
+        spec = SocketSpec(settings.socket, settings.socket_mode, settings.socket_group)
+        listening = ListeningSocket(spec)
+        stack.callback(listening.close)
+        publisher = await _publisher(settings, store, clock)
+        start = await stack.enter_async_context(_loops())
+        work = await stack.enter_async_context(asyncio.TaskGroup())
+
+        access = Access(serving.current, store, clock)
+        issuance = Issuance(
+            access=access,
+            store=store,
+            engines=engines,
+            clock=clock,
+            names=AccountNames(store.deployment_id, key.derive("account tag")),
+            remover=remover,
+            recipe_of=serving.recipe_of,
+            background=Background(work),
+        )
+        inspection = Inspection(
+            access=access,
+            store=store,
+            engines=engines,
+            clock=clock,
+            troubles=lambda: _troubles(serving, engines, publisher),
+        )
+        handlers = Handlers(issuance, inspection, FailedRenewals(time.monotonic))
+        api = ApiServer(listening, Dispatcher(routes(handlers)))
+        upkeep = Upkeep(
+            serving=serving,
+            engines=engines,
+            store=store,
+            clock=clock,
+            remover=remover,
+            changed=api.end_connections,
+        )
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, upkeep.reload_soon)
+
+        await upkeep.tell(EventType.STARTED, version=__version__, digest=generation.bundle.digest)
+        start("expiry", ExpiryWorker(store, clock, remover).run())
+        start("clock", upkeep.watch_clock())
+        start("engine checks", upkeep.check_engines())
+        start("reload", upkeep.reload_when_asked())
+        if publisher is not None:
+            start("mqtt", publisher.run())
+        accepting = start("accept", api.accept())
+        logger.info("leasehold %s serves %s", __version__, settings.socket)
+        notify("READY=1", f"STATUS=generation {generation.number} is served")
+
+        await stop.wait()
+        notify("STOPPING=1")
+        logger.info("stopping: running requests get %g s", settings.drain_s)
+        accepting.cancel()
+        await asyncio.wait([accepting])
+        await api.close(settings.drain_s)
+        await upkeep.tell(EventType.STOPPED)
+
+
+async def _open_store(
+    settings: Settings, stack: contextlib.AsyncExitStack
+) -> tuple[SQLiteStore, SystemClock, Key]:
+    state_dir = settings.state_dir
+    sqlite_files.prepare(state_dir)
+    is_new = not (state_dir / sqlite_files.DATABASE).exists()
+    key = load_or_create(settings.key_file, may_create=is_new)
+    store = SQLiteStore(state_dir, key)
+    clock = SystemClock(store.saved_anchor)
+    audit = FileAudit(
+        state_dir / AUDIT,
+        key.derive("audit chain"),
+        head=store.audit_head or GENESIS,
+        wall=clock.wall,
+        boot=uuid.uuid4().hex[:12],
+    )
+    stack.callback(audit.close)
+    store.start(audit, clock)
+    stack.push_async_callback(store.close)
+    return store, clock, key
+
+
+async def _publisher(
+    settings: Settings, store: SQLiteStore, clock: SystemClock
+) -> MqttPublisher | None:
+    if settings.mqtt is None:
+        return None
+    file = settings.mqtt_password_file
+    return MqttPublisher(
+        url=settings.mqtt,
+        password=None if file is None else await resolve(Reference("file", str(file))),
+        store=store,
+        clock=clock,
+        deployment=settings.deployment or store.deployment_id,
+    )
+
+
+def _troubles(serving: Serving, engines: Engines, publisher: MqttPublisher | None) -> Sequence[str]:
+    """What degrades the daemon besides its leases, one line each."""
+    found = [f"the newest policy is not served: {serving.refused}"] if serving.refused else []
+    if publisher is not None and publisher.trouble:
+        found.append(f"events: {publisher.trouble}")
+    found += [
+        f"engine {engine.name}: {engine.reason or engine.state}"
+        for engine in engines.statuses()
+        if engine.state == "down" or engine.reason
+    ]
+    return found
+
+
+@contextlib.asynccontextmanager
+async def _loops() -> AsyncIterator[Start]:
+    """Owns the eternal tasks: any of them that ends by itself ends the daemon."""
+    async with asyncio.TaskGroup() as group:
+        tasks: list[asyncio.Task[NoReturn]] = []
+
+        def start(name: str, work: Coroutine[Any, Any, None]) -> "asyncio.Task[NoReturn]":
+            tasks.append(group.create_task(_eternal(name, work), name=name))
+            return tasks[-1]
+
+        try:
+            yield start
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def _eternal(name: str, work: Coroutine[Any, Any, None]) -> NoReturn:
+    await work
+    raise RuntimeError(f"{name} ended by itself")

@@ -6,18 +6,19 @@ dead target holds up nobody else's leases. Workers exist only for engines with l
 at least once a second while they do: asyncio's timers stop when the machine is suspended, the
 leases' clock does not (rule C7).
 
-While a target is away (its breaker is open) no lease is tried but one, as the probe; the others are
-put off, and told as overdue when they are. When it answers again, all that waits is drained at
-once, oldest deadline first (rule Q3).
+While a target is away (its breaker is open) no lease is tried; the target itself is asked now and
+then, the leases are put off, and told as overdue when they are. When it answers again, all that
+waits is drained at once, oldest deadline first (rule Q3).
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 
 from leasehold.clock import Clock
-from leasehold.engines.registry import Engines
-from leasehold.errors import LeaseholdError, NotFound
+from leasehold.engines.guarded import GuardedEngine
+from leasehold.errors import EngineError, LeaseholdError
 from leasehold.leases import lifecycle
 from leasehold.leases.store import Change, LeaseStore
 from leasehold.model import Cause, Event, EventType, Lease, LeaseState
@@ -36,13 +37,12 @@ PUT_OFF_MS = 300_000
 class ExpiryWorker:
     """Ends leases when they are due, and what is revoking until it is gone."""
 
-    def __init__(self, store: LeaseStore, engines: Engines, clock: Clock, remover: Remover) -> None:
+    def __init__(self, store: LeaseStore, clock: Clock, remover: Remover) -> None:
         self._store = store
-        self._engines = engines
         self._clock = clock
         self._remover = remover
         self._wake = asyncio.Event()
-        self._was_away: set[str] = set()
+        self._away: dict[str, set[GuardedEngine]] = {}
 
     async def run(self) -> None:
         """Keep one worker for each engine with live leases; never returns."""
@@ -53,7 +53,10 @@ class ExpiryWorker:
                 self._wake.clear()
                 for name in await self._live_engines():
                     if name not in workers or workers[name].done():
-                        workers[name] = group.create_task(self._serve(name), name=f"expiry {name}")
+                        task = group.create_task(self._serve(name), name=f"expiry {name}")
+                        # A lease may come just when its worker has found none.
+                        task.add_done_callback(lambda _: self._wake.set())
+                        workers[name] = task
                 await self._wake.wait()
                 await asyncio.sleep(TICK_S if workers else 0)
 
@@ -85,51 +88,66 @@ class ExpiryWorker:
 
     async def sweep(self, engine: str) -> None:
         """Do all that is due for one engine now."""
-        if self._away(engine):
-            self._was_away.add(engine)
-            await self._probe(engine)
-        if self._away(engine):
-            await self._put_off(engine)
-            return
-        if engine in self._was_away:
-            self._was_away.discard(engine)
+        if await self._is_back(engine):
             await self._drain(engine)
         while leases := await self._take_due(engine):
             try:
-                await self._finish(leases)
+                await self._finish(engine, leases)
             finally:
                 self._remover.claims.give(leases)
-            if len(leases) < BATCH or self._away(engine):
+            if len(leases) < BATCH:
                 return
 
-    def _away(self, engine: str) -> bool:
-        try:
-            return self._engines.current(engine).breaker.is_open
-        except NotFound:
-            return False  # it left the policy; the remover opens it by the recipe
+    async def _is_back(self, engine: str) -> bool:
+        """Ask the targets that were away whether they are back; true at the first time, too."""
+        away = self._away.get(engine)
+        if away is None:
+            self._away[engine] = set()
+            return True
+        for target in away:
+            with contextlib.suppress(EngineError):
+                await target.ready()
+        self._away[engine] = {target for target in away if target.breaker.is_open}
+        return self._away[engine] != away
 
-    async def _take_due(self, engine: str, limit: int = BATCH) -> list[Lease]:
+    async def _split(self, engine: str, leases: Sequence[Lease]) -> tuple[list[Lease], list[Lease]]:
+        """Those of `leases` whose target counts as away, and the others."""
+        away = set()
+        for place, lease in {(lease.recipe_id, lease.target): lease for lease in leases}.items():
+            with contextlib.suppress(LeaseholdError):  # the remover meets it again, and tells
+                target, _ = await self._remover.place(lease)
+                if target.breaker.is_open:
+                    self._away[engine].add(target)
+                    away.add(place)
+        return (
+            [lease for lease in leases if (lease.recipe_id, lease.target) in away],
+            [lease for lease in leases if (lease.recipe_id, lease.target) not in away],
+        )
+
+    async def _take_due(self, engine: str) -> list[Lease]:
         with self._remover.claims.watch() as touched:
-            due = await self._store.due(engine, self._clock.now_ms(), limit)
+            due = await self._store.due(engine, self._clock.now_ms(), BATCH)
         return self._remover.claims.take(lease for lease in due if lease.id not in touched)
 
-    async def _finish(self, leases: Sequence[Lease]) -> None:
+    async def _finish(self, engine: str, leases: Sequence[Lease]) -> None:
         now_ms = self._clock.now_ms()
-        await self._warn([lease for lease in leases if _only_warned(lease, now_ms)], now_ms)
-        for states, cause in (
-            ((LeaseState.REVOKING, LeaseState.DISABLED), None),
-            ((LeaseState.ACTIVE,), Cause.TTL),
-        ):
-            ending = [
-                lease
-                for lease in leases
-                if lease.state in states and not _only_warned(lease, now_ms)
-            ]
-            if ending:
-                await self._remover.remove(ending, cause)
-        await self._revoke_abandoned(
-            [lease for lease in leases if lease.state is LeaseState.PENDING], now_ms
+        over = [lease for lease in leases if not _only_warned(lease, now_ms)]
+        away, there = await self._split(engine, over)
+        # What the ledger refuses of one kind must not keep the others.
+        results = await asyncio.gather(
+            self._remover.remove(
+                [lease for lease in there if lease.state is not LeaseState.PENDING], Cause.TTL
+            ),
+            self._revoke_abandoned(
+                [lease for lease in there if lease.state is LeaseState.PENDING], now_ms
+            ),
+            self._store.write_many([_deferred(lease, now_ms) for lease in away]),
+            self._warn([lease for lease in leases if _only_warned(lease, now_ms)], now_ms),
+            return_exceptions=True,
         )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
 
     async def _warn(self, leases: Sequence[Lease], now_ms: int) -> None:
         changes = []
@@ -137,8 +155,7 @@ class ExpiryWorker:
             new = lifecycle.warn(lease)
             told = Event.new(EventType.EXPIRING, now_ms, new)
             changes.append(Change(old=lease, new=new, events=(told,), may_delay_audit=True))
-        if changes:
-            await self._store.write_many(changes)
+        await self._store.write_many(changes)
 
     async def _revoke_abandoned(self, leases: Sequence[Lease], now_ms: int) -> None:
         changes = []
@@ -146,57 +163,28 @@ class ExpiryWorker:
             new = lifecycle.revoke(lease, now_ms, Cause.ISSUE_FAILED, unproven=True)
             told = Event.new(EventType.ISSUE_FAILED, now_ms, new, why="the intent was abandoned")
             changes.append(Change(old=lease, new=new, events=(told,), may_delay_audit=True))
-        if changes:
-            await self._remover.remove(
-                [change.new for change in await self._store.write_many(changes)]
-            )
+        written = await self._store.write_many(changes)
+        await self._remover.remove([change.new for change in written])
 
-    async def _probe(self, engine: str) -> None:
-        """Try one lease, when the breaker will let that through."""
-        if not self._engines.current(engine).breaker.probe_due:
-            return
-        leases = await self._take_due(engine) or await self._take_stuck(engine, 1)
-        try:
-            now_ms = self._clock.now_ms()
-            ending = [lease for lease in leases if lease.state is not LeaseState.PENDING]
-            ending = [lease for lease in ending if not _only_warned(lease, now_ms)]
-            if ending:
-                await self._remover.remove(ending[:1], Cause.TTL)
-        finally:
-            self._remover.claims.give(leases)
-
-    async def _put_off(self, engine: str) -> None:
-        while leases := await self._take_due(engine):
-            now_ms = self._clock.now_ms()
-            try:
-                await self._warn([lease for lease in leases if _only_warned(lease, now_ms)], now_ms)
-                changes = [
-                    _deferred(lease, now_ms) for lease in leases if not _only_warned(lease, now_ms)
-                ]
-                await self._store.write_many(changes)
-            finally:
-                self._remover.claims.give(leases)
-            if len(leases) < BATCH:
-                return
-
-    async def _take_stuck(self, engine: str, limit: int) -> list[Lease]:
+    async def _take_stuck(self, engine: str) -> list[Lease]:
         with self._remover.claims.watch() as touched:
-            stuck = await self._store.stuck(engine, self._clock.now_ms(), limit)
+            stuck = await self._store.stuck(engine, self._clock.now_ms(), BATCH)
         return self._remover.claims.take(lease for lease in stuck if lease.id not in touched)
 
     async def _drain(self, engine: str) -> None:
         """Try all that waits for another attempt, each once."""
-        logger.info("%s answers again; ending what waited", engine)
         tried: set[str] = set()
-        while leases := await self._take_stuck(engine, BATCH):
+        while leases := await self._take_stuck(engine):
             fresh = [lease for lease in leases if lease.id not in tried]
             try:
-                if fresh:
-                    await self._remover.remove(fresh)
+                _, there = await self._split(engine, fresh)
+                if there:
+                    logger.info("%s: trying %d leases that waited", engine, len(there))
+                    await self._remover.remove(there)
             finally:
                 self._remover.claims.give(leases)
             tried.update(lease.id for lease in fresh)
-            if not fresh or self._away(engine):
+            if not there:
                 return
 
 

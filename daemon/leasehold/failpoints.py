@@ -21,6 +21,7 @@ from typing import Any
 
 from leasehold.errors import ConfigError
 
+ACTIONS = ("kill", "raise", "full", "sleep")
 _active: dict[str, dict[str, Any]] = {}
 
 
@@ -67,8 +68,11 @@ def arm(path: Path) -> None:
                 f"{path}: failpoints must be owned by root or us, writable by no other"
             )
         points = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        known = [point["action"] in ACTIONS for point in points.values()]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(f"{path}: not a readable failpoint specification") from error
+    if not all(known):
+        raise ConfigError(f"{path}: unknown action; allowed are {', '.join(ACTIONS)}")
     _active.clear()
     _active.update(points)
     _action = _act

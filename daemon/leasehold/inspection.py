@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from leasehold.access import Access
 from leasehold.clock import Clock
 from leasehold.engines.registry import Engines, EngineStatus
+from leasehold.errors import NotFound
 from leasehold.leases.store import Counts, LeaseStore
 from leasehold.model import Caller, Lease, LeaseState
 
@@ -44,6 +45,13 @@ class Inspection:
     async def lookup(self, caller: Caller, lease_id: str) -> Lease:
         """One lease, the caller's own or one it may list. Raises NotFound."""
         return await self._access.visible_lease(caller, lease_id, "list")
+
+    def renewable(self, lease: Lease) -> bool:
+        """Whether leases of this one's engine can be renewed, under the served policy."""
+        try:
+            return self._engines.current(lease.engine).renewable
+        except NotFound:
+            return False
 
     async def leases(
         self,
@@ -92,6 +100,8 @@ def _about(counts: Counts, *, clock_suspect: bool) -> list[str]:
         lines.append(f"overdue: {counts.overdue} accounts may stand past the end of their lease")
     if counts.quarantined:
         lines.append(f"quarantined: {counts.quarantined} leases failed to end more than ten times")
+    if counts.damaged:
+        lines.append(f"damaged: {counts.damaged} rows of the store do not verify; see the log")
     if clock_suspect:
         lines.append("the wall clock stepped: nothing is issued until it has settled")
     return lines

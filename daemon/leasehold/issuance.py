@@ -24,7 +24,7 @@ from leasehold.leases.names import AccountNames, new_lease_id
 from leasehold.leases.store import Change, LeaseStore, Limits
 from leasehold.model import Caller, Cause, Credential, Event, EventType, Lease, LeaseState, Recipe
 from leasehold.plugin import IssueRequest
-from leasehold.policy.decide import Decision
+from leasehold.policy.decide import Allowed
 from leasehold.removal import Remover, account_of
 
 logger = logging.getLogger(__name__)
@@ -176,13 +176,12 @@ class Issuance:
         raise Unavailable(f"lease {lease_id} is being changed by others; try again")
 
     async def _renew(
-        self, caller: Caller, lease: Lease, role: Role, decision: Decision, increment_s: int | None
+        self, caller: Caller, lease: Lease, role: Role, decision: Allowed, increment_s: int | None
     ) -> RenewedLease:
         now_ms = self.clock.now_ms()
         if lease.state is not LeaseState.ACTIVE or now_ms >= lease.expires_ms:
             raise Invalid(f"lease {lease.id} is over, it cannot be renewed; ask for a new one")
-        recipe = await self._remover.recipe(lease.recipe_id)
-        engine = self._engines.for_lease(recipe, lease.target)
+        engine, account = await self._remover.place(lease)
         if not engine.renewable:
             raise Invalid("lease is not renewable")
         cap_s = longest_s(role, decision)
@@ -195,7 +194,7 @@ class Issuance:
         )
         expires_ms = now_ms + granted.ttl_s * 1000
         hit("renew.before-target")
-        await engine.renew(account_of(lease, recipe), self._target_expiry(expires_ms))
+        await engine.renew(account, self._target_expiry(expires_ms))
         hit("renew.moved")
         renewed = lifecycle.renew(lease, now_ms, expires_ms)
         told = Event.new(EventType.RENEWED, now_ms, renewed, caller=caller, rule=decision.rule)
@@ -303,7 +302,7 @@ class _Order:
 
     caller: Caller
     path: str
-    decision: Decision
+    decision: Allowed
     role: Role
     recipe: Recipe
     engine: GuardedEngine

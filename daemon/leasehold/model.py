@@ -12,6 +12,9 @@ from typing import Any
 
 from leasehold.secret import Secret
 
+NOBODY = frozenset({65_534, 4_294_967_295})
+"""What the kernel shows for ids that it cannot map; nobody is matched by them (rule I2)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:

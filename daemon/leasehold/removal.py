@@ -90,14 +90,13 @@ class Remover:
         groups: dict[GuardedEngine, list[tuple[Lease, Account]]] = defaultdict(list)
         for lease in leases:
             try:
-                recipe = await self.recipe(lease.recipe_id)
-                engine = self._engines.for_lease(recipe, lease.target)
+                engine, account = await self.place(lease)
             except LeaseholdError as error:
                 outcomes[lease.id] = _Outcome(
                     EnginePermanent(str(error), error_class=ErrorClass.INVALID), 0
                 )
                 continue
-            groups[engine].append((lease, account_of(lease, recipe)))
+            groups[engine].append((lease, account))
         for engine, members in groups.items():
             results: Sequence[Removal | EngineError]
             try:
@@ -109,11 +108,16 @@ class Remover:
                 outcomes[lease.id] = _Outcome(result, settle_ms)
         return outcomes
 
-    async def recipe(self, recipe_id: str) -> Recipe:
-        """A kept recipe. Raises NotFound, or Unavailable when it cannot be read."""
-        if recipe_id not in self._recipes:
-            self._recipes[recipe_id] = await self._store.recipe(recipe_id)
-        return self._recipes[recipe_id]
+    async def place(self, lease: Lease) -> tuple[GuardedEngine, Account]:
+        """Where the account of `lease` stands: the engine to reach it with, and the account.
+
+        Raises NotFound or Unavailable when its recipe cannot be read, ConfigError when no engine
+        can be made of it.
+        """
+        recipe = self._recipes.get(lease.recipe_id)
+        if recipe is None:
+            recipe = self._recipes[lease.recipe_id] = await self._store.recipe(lease.recipe_id)
+        return self._engines.for_lease(recipe, lease.target), account_of(lease, recipe)
 
 
 def account_of(lease: Lease, recipe: Recipe) -> Account:
@@ -130,8 +134,8 @@ def _change(old: Lease, outcome: _Outcome, cause: Cause | None, now_ms: int) -> 
         away = isinstance(result, EngineTemporary)
         new = lifecycle.fail(lease, now_ms, result.reason, jitter, target_away=away)
         kind = EventType.ATTEMPT_FAILED
-    elif result.stage is Stage.REMOVED and lease.unproven and lease.state is LeaseState.REVOKING:
-        new = lifecycle.disable(lease, now_ms + outcome.settle_ms, SECOND_LOOK)
+    elif result.stage is Stage.REMOVED and (again_ms := _second_look_ms(lease, outcome, now_ms)):
+        new = lifecycle.disable(lease, again_ms, SECOND_LOOK)
         kind = EventType.DISABLED
     elif result.stage is Stage.REMOVED:
         new = lifecycle.end(lease, now_ms)
@@ -147,6 +151,16 @@ def _change(old: Lease, outcome: _Outcome, cause: Cause | None, now_ms: int) -> 
         new = lifecycle.mark_overdue(new)
         events.append(Event.new(EventType.OVERDUE, now_ms, new))
     return Change(old=old, new=new, events=tuple(events), may_delay_audit=True)
+
+
+def _second_look_ms(lease: Lease, outcome: _Outcome, now_ms: int) -> int | None:
+    """When to look again for a create that may still arrive; None when that look was now."""
+    if not lease.unproven:
+        return None
+    if lease.state is LeaseState.REVOKING:
+        return now_ms + outcome.settle_ms
+    # Somebody asked before the second look was due.
+    return lease.next_ms if lease.next_ms is not None and now_ms < lease.next_ms else None
 
 
 def is_overdue(lease: Lease, now_ms: int) -> bool:

@@ -10,13 +10,15 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from leasehold.bundle import Bundle, EngineConfig, EngineType, Generation, Role
 from leasehold.engines.registry import Engines
-from leasehold.errors import ConfigError, LeaseholdError, Unavailable
+from leasehold.errors import ConfigError, Unavailable
 from leasehold.model import Recipe
-from leasehold.policy.load import check_modes, load_bundle
+from leasehold.policy.load import load_bundle
 from leasehold.policy.references import resolve_connection
+from leasehold.policy.sources import check_modes
 from leasehold.secret import Secret
 
 logger = logging.getLogger(__name__)
@@ -60,27 +62,29 @@ class Serving:
         """
         try:
             bundle, connections = await self._read()
+            self._engines.apply(
+                {
+                    name: (config.type, config.mount, connections[name])
+                    for name, config in bundle.engines.items()
+                }
+            )
         except ConfigError as trouble:
             self.refused = str(trouble)
             raise
         number = 1 if self._current is None else self._current.number + 1
-        self._engines.apply(
-            {
-                name: (config.type, config.mount, connections[name])
-                for name, config in bundle.engines.items()
-            }
-        )
         self._recipes.clear()
         self._current = Generation(number=number, bundle=bundle, connections=connections)
         self.refused = ""
         return self._current
 
-    async def _read(self) -> tuple[Bundle, dict[str, Mapping[str, object]]]:
+    async def _read(self) -> tuple[Bundle, dict[str, Mapping[str, Any]]]:
         check_modes(self._policies)
         loaded = await asyncio.to_thread(load_bundle, self._policies, self._types)
         if loaded.bundle is None:
             raise PolicyRefused(tuple(problem.line() for problem in loaded.problems))
-        connections = {}
+        for warning in loaded.warnings:
+            logger.warning("policy: %s", warning.line())
+        connections: dict[str, Mapping[str, Any]] = {}
         for name, config in loaded.bundle.engines.items():
             try:
                 connections[name] = await resolve_connection(config.connection)

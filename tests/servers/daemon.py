@@ -49,6 +49,7 @@ engines:
       url: "postgresql://127.0.0.1:{port}/{database}?sslmode=disable"
       username: "{username}"
       password: env:TEST_PG_PASSWORD
+      statement_timeout: 2
 roles:
   main/reader:
     member_of: [app_readonly]
@@ -79,7 +80,13 @@ class Daemon:
     """`leasehold serve` over a private state directory; killed and started again at will."""
 
     def __init__(
-        self, folder: Path, env: dict[str, str], *, policy: str, mqtt: str | None = None
+        self,
+        folder: Path,
+        env: dict[str, str],
+        *,
+        policy: str,
+        mqtt: str | None = None,
+        flags: tuple[str, ...] = (),
     ) -> None:
         self.folder = folder
         self.policies = folder / "policies"
@@ -89,11 +96,16 @@ class Daemon:
         self.failpoints = folder / "failpoints.json"
         self.env = env
         self.mqtt = mqtt
+        self.flags = flags
         self.process: subprocess.Popen[bytes] | None = None
         for directory in (folder, self.policies, self.state, self.socket.parent):
             directory.mkdir(mode=0o700, exist_ok=True)
-        (self.policies / "policy.yaml").write_text(policy)
-        (self.policies / "policy.yaml").chmod(0o600)
+        self.write_policy(policy)
+
+    def write_policy(self, policy: str) -> None:
+        file = self.policies / "policy.yaml"
+        file.write_text(policy)
+        file.chmod(0o600)
 
     def start(self, *, failpoints: dict[str, Any] | None = None, wait: bool = True) -> "Daemon":
         environment = {**os.environ, **self.env}
@@ -105,6 +117,7 @@ class Daemon:
         command = [sys.executable, "-m", "leasehold", "serve"]
         command += ["--policies", str(self.policies), "--state-dir", str(self.state)]
         command += ["--socket", str(self.socket)]
+        command += self.flags
         if self.mqtt:
             command += ["--mqtt", self.mqtt]
         with self.log.open("ab") as log:
@@ -136,6 +149,25 @@ class Daemon:
             return Reply(reply.status, dict(reply.getheaders()), reply.read())
         finally:
             connection.close()
+
+    def request_as(self, uid: int, method: str, path: str, body: Any = None) -> int:
+        """The status of a request made by another user; needs root and a public socket."""
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setgroups([])
+                os.setgid(uid)
+                os.setuid(uid)
+                os.write(writing, str(self.request(method, path, body).status).encode())
+            except BaseException as error:
+                os.write(writing, repr(error).encode())
+            finally:
+                os._exit(0)
+        os.close(writing)
+        os.waitpid(child, 0)
+        with os.fdopen(reading) as answer:
+            return int(answer.read())
 
     def kill(self) -> None:
         assert self.process is not None

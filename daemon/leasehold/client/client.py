@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from leasehold.client.connection import DEFAULT_SOCKET, Reply, send
-from leasehold.errors import LeaseholdError
+from leasehold.errors import LeaseholdError, NotFound
 from leasehold.secret import Secret
 
 TIMEOUT_S = 70.0
@@ -76,8 +76,13 @@ class Client:
         )
 
     def revoke(self, lease_id: str, *, wait: bool = True) -> bool:
-        """End the lease now. True: the account is gone. False: queued, and tried until it is."""
+        """End the lease now. True: the account is gone. False: queued, and tried until it is.
+
+        Raises NotFound for a lease that never was, or is another's.
+        """
         reply = self._put("sys/leases/revoke", {"lease_id": lease_id, "sync": wait})
+        if reply.lease == "unknown":
+            raise NotFound("no such lease, or it is not yours")
         return reply.status == 204
 
     def lookup(self, lease_id: str) -> Mapping[str, Any]:

@@ -39,10 +39,14 @@ class Unreachable(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply that was not a refusal. `body` is empty for 204. Its repr shows no credential."""
+    """A reply that was not a refusal. `body` is empty for 204. Its repr shows no credential.
+
+    `lease` says `unknown` where a revocation met no lease that is the caller's.
+    """
 
     status: int
     body: Mapping[str, Any]
+    lease: str = ""
 
     def __repr__(self) -> str:
         return f"Reply(status={self.status})"
@@ -81,7 +85,7 @@ def send(
     answer = _decoded(path, raw)
     if response.status >= 400:
         raise _refusal(response.status, answer, response.getheader("Retry-After"))
-    return Reply(response.status, answer)
+    return Reply(response.status, answer, response.getheader("X-Leasehold-Lease") or "")
 
 
 def _decoded(path: Path, raw: bytes) -> Mapping[str, Any]:

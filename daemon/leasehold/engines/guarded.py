@@ -7,14 +7,13 @@ revocation never waits behind callers who want accounts (rule Q2).
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
 from leasehold.engines.breaker import Breaker
-from leasehold.errors import EngineError, EngineTemporary
+from leasehold.errors import ConfigError, EngineError, EngineTemporary
 from leasehold.plugin import (
     Account,
     Engine,
@@ -33,8 +32,9 @@ T = TypeVar("T")
 ISSUE_LANE = 16
 REVOKE_LANE = 4
 LANE_WAIT_S = 10.0
-MARGIN_S = 2.0
-"""How much longer than the target's own statement timeout we wait for its answer."""
+MARGIN_S = 7.0
+"""How much longer than the target's own statement timeout we wait for its answer, since a
+connection may have to be made first."""
 BATCH_S = 30.0
 """What a batch of revocations may take on top of that."""
 
@@ -42,13 +42,24 @@ BATCH_S = 30.0
 class GuardedEngine:
     """One engine as the daemon sees it: opened at the first call, raising EngineError only."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(
+        self, engine_class: type[Engine], name: str, connection: Mapping[str, Any]
+    ) -> None:
+        """Make the engine; raises ConfigError when its type has no use for `connection`."""
+        try:
+            self._engine = engine = engine_class(name, connection)
+        except Exception as defect:
+            # A recipe may be older than the plugin; its text may hold secrets (rule L2).
+            raise ConfigError(
+                f"engine {name}: type {engine_class.type} does not take its connection"
+                f" ({type(defect).__name__})"
+            ) from None
         self._opening = asyncio.Lock()
         self._opened = False
+        self._failed: EngineError | None = None
         self._issue_lane = asyncio.Semaphore(ISSUE_LANE)
         self._revoke_lane = asyncio.Semaphore(REVOKE_LANE)
-        self.breaker = Breaker(time.monotonic)
+        self.breaker = Breaker(_loop_time)
         self.health = Health(ok=True)
         self.name = engine.name
         self.type = engine.type
@@ -70,18 +81,37 @@ class GuardedEngine:
         return "ready" if self._opened else "opening"
 
     async def ready(self) -> None:
-        """Open the engine if it is not; many callers share one attempt."""
+        """Be open, and back if the target was away. Raises EngineError.
+
+        Many callers share one attempt and its failure, so none waits for more than that.
+        """
         if self._opened:
+            if self.breaker.is_open:
+                await self._call("check", self._engine.check)
             return
+        failed = self._failed
         async with self._opening:
-            if not self._opened:
+            if self._opened:
+                return
+            if self._failed is not None and self._failed is not failed:
+                raise self._failed
+            try:
                 await self._call("open", self._engine.open)
-                self._opened = True
+            except EngineError as error:
+                self._failed = error
+                raise
+            self._opened = True
 
     async def issue(self, request: IssueRequest) -> Issued:
         """Make an account (see `Engine.issue`)."""
         async with self._lane(self._issue_lane):
-            return await self._call("issue", lambda: self._engine.issue(request))
+            return await self._call("issue", lambda: self._issue(request))
+
+    async def _issue(self, request: IssueRequest) -> Issued:
+        issued = await self._engine.issue(request)
+        if not all(isinstance(text, str) for item in issued.handle.items() for text in item):
+            raise TypeError("a handle holds texts only")
+        return issued
 
     async def renew(self, account: Account, expires_at: datetime) -> None:
         """Move an account's own expiry (see `Engine.renew`)."""
@@ -93,11 +123,16 @@ class GuardedEngine:
         """Take accounts away; one result an account, in order (see `Engine.revoke_many`)."""
         await self.ready()
         async with self._lane(self._revoke_lane):
-            results = await self._call(
-                "revoke", lambda: self._engine.revoke_many(accounts), BATCH_S
-            )
-        if results and all(isinstance(result, EngineTemporary) for result in results):
-            self.breaker.failed(str(results[0]))
+            return await self._call("revoke", lambda: self._revoke(accounts), BATCH_S)
+
+    async def _revoke(self, accounts: Sequence[Account]) -> list[Removal | EngineError]:
+        results = await self._engine.revoke_many(accounts)
+        known = [result for result in results if isinstance(result, Removal | EngineError)]
+        if not len(known) == len(results) == len(accounts):
+            raise TypeError("revoke_many gives one result an account")
+        if all(isinstance(result, EngineTemporary) for result in results):
+            # These accounts, or the target itself? It says so when it is asked.
+            await self._engine.check()
         return results
 
     async def login(self, credential: Mapping[str, str | Secret]) -> bool:
@@ -179,3 +214,7 @@ class GuardedEngine:
         else:
             self.breaker.succeeded()
         raise error
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()

@@ -58,8 +58,8 @@ class Engines:
             if kept is not None and kept.digest == digest:
                 built[name] = _Configured(digest, mount, kept.engine)
             else:
-                engine = self._load(type_name)(name, connection)
-                built[name] = _Configured(digest, mount, GuardedEngine(engine))
+                engine = GuardedEngine(self._load(type_name), name, connection)
+                built[name] = _Configured(digest, mount, engine)
         for name, old in self._configured.items():
             if name not in built or built[name].engine is not old.engine:
                 self._older[old.digest] = old.engine
@@ -76,7 +76,8 @@ class Engines:
 
         That is the current engine of the same name wherever it leads to the same target, since an
         operator who changed the admin's password changed it there; else the recipe's own
-        connection. Raises ConfigError when the engine type is not installed any more.
+        connection. Raises ConfigError when the engine type is not installed any more, or does not
+        take that connection.
         """
         configured = self._configured.get(recipe.engine)
         digest = _digest(recipe.engine_type, recipe.engine, recipe.connection)
@@ -85,8 +86,8 @@ class Engines:
         ):
             return configured.engine
         if digest not in self._older:
-            engine = self._load(recipe.engine_type)(recipe.engine, recipe.connection)
-            self._older[digest] = GuardedEngine(engine)
+            engine_class = self._load(recipe.engine_type)
+            self._older[digest] = GuardedEngine(engine_class, recipe.engine, recipe.connection)
         return self._older[digest]
 
     def statuses(self) -> list[EngineStatus]:

@@ -49,7 +49,7 @@ class Envelope:
         try:
             data_key = _decrypt(self._key.value, rest[:_WRAPPED], bound)
             return _decrypt(data_key, rest[_WRAPPED:], bound)
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # the latter when it was cut short
             raise Unavailable(
                 f"{'/'.join(place)}: does not verify; the record is damaged"
             ) from error

@@ -43,7 +43,8 @@ def load_or_create(path: Path, *, may_create: bool) -> Key:
     link or malformed, or that is missing although it should be there.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # A pipe in its place must not keep us waiting.
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         if not may_create:
             raise ConfigError(
@@ -55,16 +56,11 @@ def load_or_create(path: Path, *, may_create: bool) -> Key:
         raise ConfigError(
             f"{path}: cannot read the key ({os.strerror(error.errno or 0)})"
         ) from error
-    with os.fdopen(handle) as file:
-        info = os.fstat(file.fileno())
-        if not stat.S_ISREG(info.st_mode):
-            raise ConfigError(f"{path}: the key must be a regular file")
-        if info.st_uid != os.geteuid():
-            raise ConfigError(f"{path}: the key belongs to uid {info.st_uid}, not to us; chown it")
-        if info.st_mode & 0o077:
-            mode = stat.S_IMODE(info.st_mode)
-            raise ConfigError(f"{path}: the key has mode {mode:04o}; run chmod 0600 {path}")
-        text = file.read(256)
+    try:
+        _check(path, os.fstat(handle))
+        text = os.read(handle, 256)
+    finally:
+        os.close(handle)
     try:
         value = base64.b64decode(text.strip(), validate=True)
     except binascii.Error:
@@ -72,6 +68,16 @@ def load_or_create(path: Path, *, may_create: bool) -> Key:
     if len(value) != KEY_BYTES:
         raise ConfigError(f"{path}: not a key; it must be {KEY_BYTES} bytes in base64")
     return _key(value)
+
+
+def _check(path: Path, info: os.stat_result) -> None:
+    if not stat.S_ISREG(info.st_mode):
+        raise ConfigError(f"{path}: the key must be a regular file")
+    if info.st_uid != os.geteuid():
+        raise ConfigError(f"{path}: the key belongs to uid {info.st_uid}, not to us; chown it")
+    if info.st_mode & 0o077:
+        mode = stat.S_IMODE(info.st_mode)
+        raise ConfigError(f"{path}: the key has mode {mode:04o}; run chmod 0600 {path}")
 
 
 def _create(path: Path) -> Key:

@@ -5,23 +5,23 @@ leases, so it takes as long for a million of them as for none.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
 import sqlite3
 import threading
-import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from leasehold.clock import Anchor, Clock
+from leasehold.clock import Clock
 from leasehold.errors import ConfigError, NotFound, Unavailable
 from leasehold.keys.envelope import Envelope
 from leasehold.keys.keyfile import Key
-from leasehold.leases import sqlite_files, sqlite_rows
-from leasehold.leases.sqlite_writer import Job, Writer, deliver
+from leasehold.leases import sqlite_files, sqlite_meta, sqlite_rows
+from leasehold.leases.sqlite_writer import Job, Results, Writer
 from leasehold.leases.store import AuditLog, Change, Counts, OutboxEntry
 from leasehold.model import AuditHead, Event, Lease, LeaseState, Recipe
 from leasehold.record import load_event, load_recipe
@@ -42,24 +42,27 @@ class SQLiteStore:
     def __init__(self, state_dir: Path, key: Key) -> None:
         """Open or make the store. Blocks; raises ConfigError."""
         sqlite_files.prepare(state_dir)
-        self._lock = sqlite_files.lock(state_dir)
         self._state_dir = state_dir
         self._path = state_dir / sqlite_files.DATABASE
-        try:
-            self._db = sqlite_files.connect(self._path)
-            sqlite_files.migrate(self._db)
-        except sqlite3.Error as error:
-            raise ConfigError(f"{self._path}: not a usable store ({error})") from error
+        with contextlib.ExitStack() as undo:
+            self._lock = sqlite_files.lock(state_dir)
+            undo.callback(os.close, self._lock)
+            try:
+                self._db = undo.enter_context(contextlib.closing(sqlite_files.connect(self._path)))
+                sqlite_files.migrate(self._db)
+                meta = sqlite_meta.read(self._db, key.id)
+            except (sqlite3.Error, ConfigError) as error:
+                raise ConfigError(f"{self._path}: not a usable store ({error})") from error
+            undo.pop_all()
         sqlite_files.keep_reserve(state_dir)
-        self.deployment_id = self._meta("deployment_id") or self._new_deployment()
-        anchor, head = self._meta("anchor"), self._meta("audit_head")
-        self.saved_anchor = Anchor(**json.loads(anchor)) if anchor else None
-        self.audit_head = AuditHead(**json.loads(head)) if head else None
+        self.deployment_id = meta.deployment_id
+        self.saved_anchor, self.audit_head = meta.anchor, meta.audit_head
         self._rows = sqlite_rows.Rows(key.derive("row mac"))
         self._envelope = Envelope(key, self.deployment_id)
         self._wakes: list[Callable[[], None]] = []
         self._damaged: set[str] = set()
         self._local = threading.local()
+        self._open_readers: list[sqlite3.Connection] = []
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="leasehold reader")
 
     def start(self, audit: AuditLog, clock: Clock) -> None:
@@ -72,7 +75,7 @@ class SQLiteStore:
             self._envelope,
             audit,
             clock,
-            self._committed,
+            self._finished,
         )
 
     def subscribe(self, wake: Callable[[], None]) -> None:
@@ -83,37 +86,47 @@ class SQLiteStore:
         """Finish what was handed in, then let go."""
         await asyncio.to_thread(self._writer.stop)
         await asyncio.to_thread(self._readers.shutdown)
-        self._db.close()
+        for db in (*self._open_readers, self._db):
+            db.close()
         os.close(self._lock)
 
     # Writes.
 
     async def write(self, change: Change) -> None:
         """Make one change durable. Raises Conflict, LimitReached, Unavailable."""
-        await self._put(Job(changes=(change,)))
+        await self._put(Job(self._outcome(), changes=(change,)))
 
     async def write_many(self, changes: Sequence[Change]) -> list[Change]:
         """Make many changes durable at once; returns those that were not refused."""
-        return await self._put(Job(changes=changes, each=True)) if changes else []
+        return await self._put(Job(self._outcome(), changes=changes, each=True)) if changes else []
 
     async def record(self, *events: Event) -> None:
         """Audit events that change no lease. Raises Unavailable."""
-        await self._put(Job(events=events))
+        await self._put(Job(self._outcome(), events=events))
 
     async def published(self, seq: int) -> None:
         """Subscribers have all events up to and including `seq`."""
-        await self._put(Job(published=seq))
+        await self._put(Job(self._outcome(), published=seq))
+
+    def _outcome(self) -> "asyncio.Future[list[Change]]":
+        return self._loop.create_future()
 
     async def _put(self, job: Job) -> list[Change]:
-        future: asyncio.Future[list[Change]] = self._loop.create_future()
-        job.done = deliver(self._loop, future)
         self._writer.put(job)
-        return await future
+        return await job.outcome
 
-    def _committed(self) -> None:
-        self._loop.call_soon_threadsafe(self._tell)
+    def _finished(self, jobs: Sequence[Job], results: Results) -> None:
+        self._loop.call_soon_threadsafe(self._tell, jobs, results)
 
-    def _tell(self) -> None:
+    def _tell(self, jobs: Sequence[Job], results: Results) -> None:
+        for job in jobs:
+            result = results[id(job)]
+            if job.outcome.cancelled():
+                continue
+            if isinstance(result, BaseException):
+                job.outcome.set_exception(result)
+            else:
+                job.outcome.set_result(result)
         for wake in self._wakes:
             wake()
 
@@ -214,11 +227,11 @@ class SQLiteStore:
         )
 
     async def outbox(self, limit: int) -> list[OutboxEntry]:
-        """The oldest events that wait for subscribers."""
+        """The oldest events that wait for subscribers. A damaged one raises Unavailable."""
 
         def read(db: sqlite3.Connection) -> list[OutboxEntry]:
             rows = db.execute("SELECT seq, event FROM outbox ORDER BY seq LIMIT ?", (limit,))
-            return [OutboxEntry(row["seq"], load_event(row["event"])) for row in rows]
+            return [_entry(row) for row in rows]
 
         return await self._read(read)
 
@@ -231,31 +244,41 @@ class SQLiteStore:
 
         return await self._read(read)
 
+    async def checkpoint(self) -> AuditHead | None:
+        """The last line of the audit, by the last commit; None before the first."""
+        return await self._read(sqlite_meta.audit_head)
+
     async def _leases(self, where: str, values: list[object], limit: int) -> list[Lease]:
-        # Damaged rows are skipped, so that many is read on top.
         query = f"{sqlite_rows.SELECT} WHERE {where} LIMIT ?"
-        bound = [*values, limit + len(self._damaged) if limit >= 0 else -1]
 
         def read(db: sqlite3.Connection) -> list[Lease]:
-            leases = []
-            for row in db.execute(query, bound):
-                try:
-                    leases.append(self._rows.lease(row))
-                except Unavailable as damage:
-                    if row["id"] not in self._damaged:
-                        self._damaged.add(row["id"])
-                        logger.error("%s; its account is %s", damage, row["account"])
+            # Damaged rows are skipped, so that many is read on top, and again after new ones.
+            known = -1
+            while known < len(self._damaged):
+                known = len(self._damaged)
+                rows = db.execute(query, [*values, limit + known if limit >= 0 else -1])
+                leases = [lease for row in rows if (lease := self._undamaged(row))]
             return leases if limit < 0 else leases[:limit]
 
         return await self._read(read)
+
+    def _undamaged(self, row: sqlite3.Row) -> Lease | None:
+        try:
+            return self._rows.lease(row)
+        except Unavailable as damage:
+            if row["id"] not in self._damaged:
+                self._damaged.add(row["id"])
+                logger.error("%s; its account is %s", damage, row["account"])
+            return None
 
     async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         return await self._loop.run_in_executor(self._readers, self._on_reader, read)
 
     def _on_reader(self, read: Callable[[sqlite3.Connection], T]) -> T:
-        if not hasattr(self._local, "db"):
-            self._local.db = sqlite_files.connect(self._path, read_only=True)
         try:
+            if not hasattr(self._local, "db"):
+                self._local.db = sqlite_files.connect(self._path, read_only=True)
+                self._open_readers.append(self._local.db)
             return read(self._local.db)
         except sqlite3.Error as error:
             raise Unavailable(f"the ledger cannot be read ({error})") from error
@@ -264,11 +287,9 @@ class SQLiteStore:
         tally = self._writer.tally
         return [name for (found, name), count in tally.items() if found == kind and count > 0]
 
-    def _meta(self, name: str) -> str:
-        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return row["value"] if row else ""
 
-    def _new_deployment(self) -> str:
-        made = uuid.uuid4().hex
-        self._db.execute("INSERT INTO meta (name, value) VALUES ('deployment_id', ?)", (made,))
-        return made
+def _entry(row: sqlite3.Row) -> OutboxEntry:
+    try:
+        return OutboxEntry(row["seq"], load_event(row["event"]))
+    except (KeyError, TypeError, ValueError) as damage:
+        raise Unavailable(f"event {row['seq']} of the outbox was damaged") from damage

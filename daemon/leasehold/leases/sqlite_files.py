@@ -5,6 +5,7 @@ import fcntl
 import os
 import sqlite3
 import stat
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -61,9 +62,11 @@ def lock(state_dir: Path) -> int:
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection with the durability that the promise needs (rule W2)."""
-    uri = f"file:{path}?mode={'ro' if read_only else 'rwc'}"
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
     db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5)
     db.row_factory = sqlite3.Row
+    # A damaged text must fail its own row's MAC, not the whole query.
+    db.text_factory = partial(str, encoding="utf-8", errors="replace")
     db.execute("PRAGMA synchronous = FULL")
     if not read_only:
         db.execute("PRAGMA journal_mode = WAL")
@@ -90,18 +93,26 @@ def free_bytes(state_dir: Path) -> int:
     return info.f_bavail * info.f_frsize
 
 
-def keep_reserve(state_dir: Path) -> None:
-    """Have the reserve file, when there is room for it."""
+def keep_reserve(state_dir: Path) -> bool:
+    """Have the reserve file, when there is room for it; returns whether it is there.
+
+    Without it the daemon runs all the same.
+    """
     path = state_dir / RESERVE
-    if path.exists() or free_bytes(state_dir) < FLOOR_BYTES + RESERVE_BYTES:
-        return
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        os.posix_fallocate(handle, 0, RESERVE_BYTES)
-    except OSError:
-        path.unlink(missing_ok=True)
-    finally:
-        os.close(handle)
+    if not path.exists() and free_bytes(state_dir) >= FLOOR_BYTES + RESERVE_BYTES:
+        _make_reserve(path)
+    return path.exists()
+
+
+def _make_reserve(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(handle, 0, RESERVE_BYTES)
+        except OSError:
+            path.unlink(missing_ok=True)
+        finally:
+            os.close(handle)
 
 
 def release_reserve(state_dir: Path) -> None:

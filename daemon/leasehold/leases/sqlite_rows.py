@@ -33,7 +33,11 @@ class Rows:
     def lease(self, row: sqlite3.Row) -> Lease:
         """The lease in a row of `SELECT`. Raises Unavailable when the row was damaged."""
         values = tuple(row)
-        if not hmac.compare_digest(self._mac(values[:-1]), values[-1]):
+        try:
+            verifies = hmac.compare_digest(self._mac(values[:-1]), values[-1])
+        except TypeError:  # a value of another type than was written
+            verifies = False
+        if not verifies:
             raise Unavailable(f"lease {row['id']}: the row does not verify, it was damaged")
         return lease_from(row)  # type: ignore[arg-type]  # a Row maps names to values
 

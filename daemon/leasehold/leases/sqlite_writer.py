@@ -6,45 +6,44 @@ all who wait, and the order is always audit before commit before answer.
 """
 
 import asyncio
-import json
 import logging
 import queue
 import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from leasehold import failpoints
 from leasehold.clock import Clock
-from leasehold.errors import Conflict, LeaseholdError, LimitReached, Unavailable
+from leasehold.errors import Conflict, LeaseholdError, Unavailable
 from leasehold.keys.envelope import Envelope
-from leasehold.leases import sqlite_files, sqlite_rows
+from leasehold.leases import sqlite_files, sqlite_meta, sqlite_rows
 from leasehold.leases.store import AuditLog, Change
-from leasehold.model import PUBLISHED, AuditHead, Event, Lease, LeaseState
+from leasehold.leases.tally import Tally, check_limits, counted
+from leasehold.model import PUBLISHED, Event
 from leasehold.record import dump_event, dump_recipe, load_event
 
 logger = logging.getLogger(__name__)
 
 BATCH = 500
 """The most jobs in one transaction."""
-Tally = Counter[tuple[str, str]]
 
 
 @dataclass(slots=True)
 class Job:
     """Writes that belong together: changes, or bare events, or events that were published.
 
-    With `each`, a change that is refused does not fail the others.
+    With `each`, a change that is refused does not fail the others. `outcome` gets the changes
+    that were written; it belongs to the event loop and is not touched in the writer's thread.
     """
 
+    outcome: "asyncio.Future[list[Change]]"
     changes: Sequence[Change] = ()
     events: Sequence[Event] = ()
     published: int | None = None
     each: bool = False
-    done: Callable[[list[Change] | BaseException], None] = field(default=lambda _: None)
-    written: list[Change] = field(default_factory=list)
 
     @property
     def may_delay_audit(self) -> bool:
@@ -52,8 +51,15 @@ class Job:
         return not self.events and all(change.may_delay_audit for change in self.changes)
 
 
+Results = dict[int, list[Change] | BaseException]
+"""What became of each job, by its `id()`."""
+
+
 class Writer:
-    """Owns the writing connection. `tally` counts live leases as they stand after each commit."""
+    """Owns the writing connection. `tally` counts live leases as they stand after each commit.
+
+    `finished` is called in the writer's thread once a batch, since waking the event loop costs.
+    """
 
     def __init__(
         self,
@@ -63,7 +69,7 @@ class Writer:
         envelope: Envelope,
         audit: AuditLog,
         clock: Clock,
-        committed: Callable[[], None],
+        finished: Callable[[Sequence[Job], Results], None],
     ) -> None:
         self._db = db
         self._state_dir = state_dir
@@ -71,8 +77,9 @@ class Writer:
         self._envelope = envelope
         self._audit = audit
         self._clock = clock
-        self._committed = committed
+        self._finished = finished
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._reserved = False
         self._thread = threading.Thread(target=self._run, name="leasehold store", daemon=True)
         self.tally: Tally = self._read_tally()
         self._recipes: set[str] = {row["id"] for row in db.execute("SELECT id FROM recipe")}
@@ -80,7 +87,7 @@ class Writer:
         self._thread.start()
 
     def put(self, job: Job) -> None:
-        """Hand in a job; its `done` is called in the writer's thread."""
+        """Hand in a job; it is among the next ones that `finished` is told of."""
         self._jobs.put(job)
 
     def stop(self) -> None:
@@ -100,29 +107,46 @@ class Writer:
                 self._finish(jobs)
 
     def _finish(self, jobs: list[Job]) -> None:
-        """Write a batch; what the disk or the audit refuses is tried once more without the rest."""
+        """Write a batch, and tell how that went."""
         try:
-            results = self._transact(jobs, audit=True)
+            results = self._results(jobs)
+        except Exception as defect:
+            # The guard of this thread. A job that cannot be written must fail alone.
+            if len(jobs) > 1:
+                for job in jobs:
+                    self._finish([job])
+                return
+            logger.exception("the store could not write a job: a defect of leasehold")
+            results = {id(jobs[0]): defect}
+        self._finished(jobs, results)
+
+    def _results(self, jobs: list[Job]) -> Results:
+        """What the disk or the audit refuses is tried once more without the rest."""
+        try:
+            return self._transact(jobs, audit=True)
+        except sqlite3.IntegrityError:
+            raise  # against a CHECK of the tables, whatever the disk is like
         except (OSError, sqlite3.Error) as trouble:
             logger.error("the store could not write: %s", _words(trouble))
             sqlite_files.release_reserve(self._state_dir)
-            results = {id(job): _unavailable(trouble) for job in jobs}
+            self._reserved = False
+            results: Results = {id(job): _unavailable(trouble) for job in jobs}
             ending = [job for job in jobs if job.may_delay_audit]
             if ending:
                 try:
                     results |= self._transact(ending, audit=False)
                 except (OSError, sqlite3.Error) as again:
                     results |= {id(job): _unavailable(again) for job in ending}
-        for job in jobs:
-            job.done(results[id(job)])
-        self._committed()
+            return results
 
-    def _transact(self, jobs: list[Job], *, audit: bool) -> dict[int, list[Change] | BaseException]:
-        results: dict[int, list[Change] | BaseException] = {}
+    def _transact(self, jobs: list[Job], *, audit: bool) -> Results:
+        results: Results = {}
         events: list[Event] = []
         tally = self.tally.copy()
         recipes = self._recipes.copy()
         full = sqlite_files.free_bytes(self._state_dir) < sqlite_files.FLOOR_BYTES
+        if not full and not self._reserved:
+            self._reserved = sqlite_files.keep_reserve(self._state_dir)
         self._db.execute("BEGIN IMMEDIATE")
         try:
             for job in jobs:
@@ -138,10 +162,10 @@ class Writer:
             self._publish(events)
             self._keep_tally(tally, recipes)
             if audit:
-                self._keep_head(self._to_audit(events))
+                self._to_audit(events)
             else:
                 self._delay(events)
-            self._keep_meta("anchor", asdict(self._clock.anchor()))
+            sqlite_meta.keep_anchor(self._db, self._clock.anchor())
             failpoints.hit("store.commit")
             self._db.execute("COMMIT")
         except BaseException:
@@ -149,8 +173,7 @@ class Writer:
                 self._db.execute("ROLLBACK")
             raise
         self.tally, self._recipes = tally, recipes
-        if not audit:
-            self._unaudited += len(events)
+        self._unaudited = 0 if audit else self._unaudited + len(events)
         return results
 
     def _write(self, job: Job, tally: Tally, recipes: set[str], *, full: bool) -> list[Change]:
@@ -172,15 +195,15 @@ class Writer:
         if change.old is None:
             if full:
                 raise Unavailable("the disk of the state directory is nearly full; free some space")
-            _check_limits(change, tally)
+            check_limits(change, tally)
             self._keep_recipe(change, recipes)
             self._db.execute(sqlite_rows.INSERT, values)
         else:
             place = (change.old.id, change.old.version)
             if self._db.execute(sqlite_rows.UPDATE, (*values[1:], *place)).rowcount == 0:
                 raise Conflict(f"lease {change.old.id} was changed by somebody else")
-            tally.subtract(_counted(change.old))
-        tally.update(_counted(change.new))
+            tally.subtract(counted(change.old))
+        tally.update(counted(change.new))
 
     def _keep_recipe(self, change: Change, recipes: set[str]) -> None:
         recipe = change.recipe
@@ -204,71 +227,31 @@ class Writer:
             changed,
         )
         for kind, name, count in changed:
-            if count == 0 and kind == "recipe":
-                self._db.execute("DELETE FROM recipe WHERE id = ?", (name,))
-                recipes.discard(name)
+            if count == 0:
+                self._db.execute("DELETE FROM tally WHERE kind = ? AND name = ?", (kind, name))
+                del tally[kind, name]
+                if kind == "recipe":
+                    self._db.execute("DELETE FROM recipe WHERE id = ?", (name,))
+                    recipes.discard(name)
 
-    def _to_audit(self, events: Sequence[Event]) -> AuditHead | None:
+    def _to_audit(self, events: Sequence[Event]) -> None:
         head = None
         if self._unaudited:
             rows = self._db.execute("SELECT event FROM unaudited ORDER BY seq").fetchall()
-            self._audit.append([load_event(row["event"]) for row in rows], delayed=True)
+            head = self._audit.append([load_event(row["event"]) for row in rows], delayed=True)
             self._db.execute("DELETE FROM unaudited")
-            self._unaudited = 0
         if events:
             head = self._audit.append(events)
-        return head
+        if head is not None:
+            sqlite_meta.keep_head(self._db, head)
 
     def _delay(self, events: Sequence[Event]) -> None:
         rows = [(dump_event(event),) for event in events]
         self._db.executemany("INSERT INTO unaudited (event) VALUES (?)", rows)
 
-    def _keep_head(self, head: AuditHead | None) -> None:
-        if head is not None:
-            self._keep_meta("audit_head", asdict(head))
-
-    def _keep_meta(self, name: str, value: dict[str, object]) -> None:
-        self._db.execute(
-            "INSERT INTO meta (name, value) VALUES (?, ?)"
-            " ON CONFLICT DO UPDATE SET value = excluded.value",
-            (name, json.dumps(value)),
-        )
-
     def _read_tally(self) -> Tally:
         rows = self._db.execute("SELECT kind, name, count FROM tally")
         return Counter({(row["kind"], row["name"]): row["count"] for row in rows})
-
-
-def _counted(lease: Lease) -> list[tuple[str, str]]:
-    """Where a lease counts: its state always, the rest while its account may stand."""
-    counted = [("state", lease.state.value)]
-    if lease.state is not LeaseState.REVOKED:
-        counted += [
-            ("role", lease.path),
-            ("mount", lease.mount),
-            ("engine", lease.engine),
-            ("recipe", lease.recipe_id),
-        ]
-        if lease.overdue:
-            counted.append(("flag", "overdue"))
-        if lease.quarantined:
-            counted.append(("flag", "quarantined"))
-    return counted
-
-
-def _check_limits(change: Change, tally: Tally) -> None:
-    limits, lease = change.limits, change.new
-    if limits is None:
-        return
-    for kind, name, limit in (
-        ("role", lease.path, limits.role),
-        ("mount", lease.mount, limits.mount),
-    ):
-        if limit is not None and tally[kind, name] >= limit:
-            raise LimitReached(
-                f"{kind} {name} has {tally[kind, name]} live leases of {limit} allowed;"
-                " revoke some, or wait until some end"
-            )
 
 
 def _words(trouble: Exception) -> str:
@@ -279,22 +262,3 @@ def _words(trouble: Exception) -> str:
 
 def _unavailable(trouble: Exception) -> Unavailable:
     return Unavailable(f"the ledger cannot be written ({_words(trouble)})")
-
-
-def deliver(
-    loop: asyncio.AbstractEventLoop, future: "asyncio.Future[list[Change]]"
-) -> Callable[[list[Change] | BaseException], None]:
-    """A `Job.done` that resolves `future` in its own loop."""
-
-    def resolve(result: list[Change] | BaseException) -> None:
-        if future.cancelled():
-            return
-        if isinstance(result, BaseException):
-            future.set_exception(result)
-        else:
-            future.set_result(result)
-
-    def done(result: list[Change] | BaseException) -> None:
-        loop.call_soon_threadsafe(resolve, result)
-
-    return done

@@ -140,13 +140,16 @@ class LeaseStore(Protocol):
         """How many there are; costs the same for ten leases and for a million."""
 
     async def outbox(self, limit: int) -> list[OutboxEntry]:
-        """The oldest events that wait for subscribers."""
+        """The oldest events that wait for subscribers. A damaged one raises Unavailable."""
 
     async def outbox_size(self) -> int:
         """How many events wait for subscribers."""
 
     async def published(self, seq: int) -> None:
         """Subscribers have all events up to and including `seq`."""
+
+    async def checkpoint(self) -> AuditHead | None:
+        """The last line of the audit, by the last commit; None before the first (rule AU4)."""
 
     async def live_recipes(self) -> list[str]:
         """Ids of the recipes that a live lease needs."""

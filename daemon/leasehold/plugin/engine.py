@@ -170,10 +170,13 @@ class Engine(ABC):
 
     @classmethod
     def faults(cls, role: Mapping[str, Any]) -> list[str]:
-        """What is wrong with a role's options beyond their schema, one line each. No network."""
+        """What is wrong with a role's options beyond their schema, one line each. No network.
+
+        A line that begins `option: `, or `option[2]: ` for an item of a list, is shown there.
+        """
         return []
 
     @classmethod
     def lint(cls, role: Mapping[str, Any]) -> list[str]:
-        """Warnings about a role's options, one line each. No network."""
+        """Warnings about a role's options, one line each, in the same form. No network."""
         return []

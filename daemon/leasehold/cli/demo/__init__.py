@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from leasehold.cli.output import examples
+from leasehold.cli.output import examples, json_option
 from leasehold.errors import ConfigError
 
 
@@ -17,7 +17,8 @@ from leasehold.errors import ConfigError
     show_default=True,
     help="The policy to serve; needs a role database/creds/app-readonly.",
 )
-def demo(keep: bool, policies: Path) -> None:
+@json_option
+def demo(keep: bool, policies: Path, as_json: bool) -> None:
     """Show a lease from issue to expiry, on private servers.
 
     Starts a real PostgreSQL, an MQTT broker and the daemon in a temporary directory, on loopback
@@ -26,9 +27,10 @@ def demo(keep: bool, policies: Path) -> None:
     """
     try:
         from leasehold.cli.demo.story import run
+        from leasehold.cli.demo.telling import Teller
     except ImportError as missing:
         raise ConfigError(
             f"the demo needs packages that are not installed ({missing.name}):"
             " pip install 'leasehold[demo]'"
         ) from missing
-    run(policies, keep=keep)
+    run(policies, Teller(as_json=as_json), keep=keep)

@@ -17,8 +17,9 @@ import aiomqtt
 import click
 import psycopg
 
-from leasehold.cli.demo import servers, telling
+from leasehold.cli.demo import servers
 from leasehold.cli.demo.events import Subscriber
+from leasehold.cli.demo.telling import Teller
 from leasehold.cli.output import span
 from leasehold.client import Client, IssuedCredential, Unreachable
 from leasehold.errors import LeaseholdError
@@ -45,6 +46,7 @@ class InvalidPolicy(LeaseholdError):
 class _Stage:
     """All that runs while the story is told."""
 
+    tell: Teller
     folder: Path
     socket: Path
     database: servers.Postgres
@@ -53,18 +55,18 @@ class _Stage:
     events: Subscriber
 
 
-def run(policies: Path, *, keep: bool) -> None:
+def run(policies: Path, tell: Teller, *, keep: bool) -> None:
     """Tell the story with the bundle at `policies`; with `keep` stay up at its end until Ctrl-C.
 
     Nothing is left behind, also after Ctrl-C or an error. Raises LeaseholdError when a step does
     not show what it should.
     """
     logging.getLogger("leasehold.demo").addHandler(logging.NullHandler())
-    telling.plain("leasehold demo: one lease, from issue to expiry, on servers of its own\n")
+    tell.plain("leasehold demo: one lease, from issue to expiry, on servers of its own\n")
     try:
-        asyncio.run(_interruptible(policies.absolute(), keep=keep))
+        asyncio.run(_interruptible(policies.absolute(), tell, keep=keep))
     except asyncio.CancelledError:
-        telling.line("stopped; nothing is left running")
+        tell.line("stopped; nothing is left running")
         raise click.exceptions.Exit(0 if keep else 1) from None
     except (ExceptionGroup, TimeoutError, psycopg.Error, aiomqtt.MqttError) as trouble:
         raise _explained(trouble) from trouble
@@ -83,7 +85,7 @@ def _explained(trouble: Exception) -> Exception:
     return trouble
 
 
-async def _interruptible(policies: Path, *, keep: bool) -> None:
+async def _interruptible(policies: Path, tell: Teller, *, keep: bool) -> None:
     story = asyncio.current_task()
     loop = asyncio.get_running_loop()
 
@@ -95,7 +97,7 @@ async def _interruptible(policies: Path, *, keep: bool) -> None:
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop)
     with _temporary() as folder:
-        await _tell(folder, policies, keep=keep)
+        await _tell(folder, policies, tell, keep=keep)
 
 
 @contextlib.contextmanager
@@ -108,23 +110,23 @@ def _temporary() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-async def _tell(folder: Path, policies: Path, *, keep: bool) -> None:
-    telling.step(1, "Start a PostgreSQL and an MQTT broker, private to this demo")
+async def _tell(folder: Path, policies: Path, tell: Teller, *, keep: bool) -> None:
+    tell.step(1, "Start a PostgreSQL and an MQTT broker, private to this demo")
     async with (
         servers.postgres(folder / "postgres") as database,
         servers.broker(folder / "broker") as broker_port,
     ):
-        telling.line(
+        tell.line(
             f"PostgreSQL {database.version} on 127.0.0.1:{database.port}, password logins only"
         )
-        telling.line(f"MQTT broker on 127.0.0.1:{broker_port}; events are shown as they come")
-        telling.step(2, "Check the policy, then start the daemon, which applies it")
+        tell.line(f"MQTT broker on 127.0.0.1:{broker_port}; events are shown as they come")
+        tell.step(2, "Check the policy, then start the daemon, which applies it")
         bundle = _private_copy(policies, folder / "policies")
-        await _validate(bundle, policies)
+        await _validate(bundle, policies, tell)
         socket = folder / "run" / "leasehold.sock"
         client = Client(socket, timeout_s=20)
-        events = Subscriber(broker_port, telling.event)
-        stage = _Stage(folder, socket, database, broker_port, client, events)
+        events = Subscriber(broker_port, tell.event)
+        stage = _Stage(tell, folder, socket, database, broker_port, client, events)
         async with asyncio.TaskGroup() as group, _daemon(stage, bundle):
             listening = group.create_task(events.run(), name="demo subscriber")
             async with asyncio.timeout(EVENT_S):
@@ -133,42 +135,43 @@ async def _tell(folder: Path, policies: Path, *, keep: bool) -> None:
             if keep:
                 await _stay_up(stage)
             listening.cancel()
-        telling.step(9, "Clean up")
-    telling.line("the daemon, PostgreSQL and the broker have ended, their files are removed")
+        tell.step(9, "Clean up")
+    tell.line("the daemon, PostgreSQL and the broker have ended, their files are removed")
 
 
 async def _lease(stage: _Stage) -> None:
-    telling.step(3, "Ask for a credential over the Unix socket")
-    telling.command(f"leasehold read {PATH}")
+    tell = stage.tell
+    tell.step(3, "Ask for a credential over the Unix socket")
+    tell.command(f"leasehold read {PATH}")
     issued = await _ask(lambda: stage.client.read(PATH))
     username, password = issued.fields["username"].reveal(), issued.fields["password"]
-    telling.line(f"lease_id  {issued.lease_id}")
-    telling.line(f"username  {username}")
-    telling.line("password  (given, not shown)")
-    telling.line(f"ends in   {span(issued.ttl_s)}")
+    tell.line(f"lease_id  {issued.lease_id}")
+    tell.line(f"username  {username}")
+    tell.line("password  (given, not shown)")
+    tell.line(f"ends in   {span(issued.ttl_s)}")
     if issued.ttl_s > LONGEST_S:
         raise LeaseholdError(
             f"the demo waits {LONGEST_S} s at most; shorten the role's default_ttl"
         )
     await stage.events.hear("issued", issued.lease_id, EVENT_S)
 
-    telling.step(4, "Log in to PostgreSQL with it and run a query")
-    telling.line(await _query(stage.database, username, password))
+    tell.step(4, "Log in to PostgreSQL with it and run a query")
+    tell.line(await _query(stage.database, username, password))
 
-    telling.step(5, "Renew the lease")
+    tell.step(5, "Renew the lease")
     await asyncio.sleep(issued.ttl_s / 4)  # or the renewal would move nothing
-    telling.command(f"leasehold renew {issued.lease_id}")
+    tell.command(f"leasehold renew {issued.lease_id}")
     renewed = await _ask(lambda: stage.client.renew(issued.lease_id))
-    telling.line(f"ends in   {span(renewed.ttl_s)}, counted from now")
+    tell.line(f"ends in   {span(renewed.ttl_s)}, counted from now")
     await stage.events.hear("renewed", issued.lease_id, EVENT_S)
 
-    telling.step(6, "Do nothing, and let the lease end")
+    tell.step(6, "Do nothing, and let the lease end")
     await stage.events.hear("expired", issued.lease_id, renewed.ttl_s + EVENT_S)
 
-    telling.step(7, "Log in again with the same password")
-    telling.line(await _refusal(stage.database, username, password))
+    tell.step(7, "Log in again with the same password")
+    tell.line(await _refusal(stage.database, username, password))
 
-    telling.step(8, "Ask the server itself what is left")
+    tell.step(8, "Ask the server itself what is left")
     await _gone(stage, issued, username)
 
 
@@ -203,16 +206,16 @@ async def _gone(stage: _Stage, issued: IssuedCredential, username: str) -> None:
         row = await (await connection.execute(count, (username,))).fetchone()
     if row != (0,):
         raise LeaseholdError(f"account {username} still stands after its lease ended")
-    telling.line(f"accounts named {username}: 0")
+    stage.tell.line(f"accounts named {username}: 0")
     leases = await _ask(lambda: list(stage.client.leases(issued.lease_id)))
     for lease in leases:
-        telling.line(f"the record stays: {lease['state']}, cause {lease['cause']}")
+        stage.tell.line(f"the record stays: {lease['state']}, cause {lease['cause']}")
 
 
 async def _stay_up(stage: _Stage) -> None:
     program = sys.argv[0] if Path(sys.argv[0]).name == "leasehold" else "leasehold"
     login = f"host=127.0.0.1 port={stage.database.port} dbname={servers.DATABASE} user=USERNAME"
-    telling.plain("\nEverything stays up until Ctrl-C. Try, in another terminal:\n")
+    stage.tell.plain("\nEverything stays up until Ctrl-C. Try, in another terminal:\n")
     for line in (
         f"export LEASEHOLD_SOCKET={stage.socket}",
         f"{program} read {PATH} --ttl 1m",
@@ -221,13 +224,13 @@ async def _stay_up(stage: _Stage) -> None:
         f'psql "{login}"',
         f"mosquitto_sub -h 127.0.0.1 -p {stage.broker_port} -t 'leasehold/#' -v",
     ):
-        telling.line(line)
-    telling.plain("")
+        stage.tell.line(line)
+    stage.tell.plain("")
     await asyncio.Event().wait()
 
 
-async def _validate(bundle: Path, shown: Path) -> None:
-    telling.command(f"leasehold validate {_short(shown)}")
+async def _validate(bundle: Path, shown: Path, tell: Teller) -> None:
+    tell.command(f"leasehold validate {_short(shown)}")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "leasehold", "validate", bundle.name),
@@ -238,7 +241,7 @@ async def _validate(bundle: Path, shown: Path) -> None:
     async with asyncio.timeout(servers.START_S):
         output, _ = await process.communicate()
     for line in output.decode().splitlines():
-        telling.line(line)
+        tell.line(line)
     if process.returncode:
         raise InvalidPolicy(f"{_short(shown)}: the demo cannot serve this policy")
 
@@ -253,9 +256,9 @@ async def _daemon(stage: _Stage, bundle: Path) -> AsyncIterator[None]:
     env["LEASEHOLD_DEMO_PASSWORD"] = stage.database.password.reveal()
     command = [sys.executable, "-m", "leasehold", "serve"]
     command += ["--policies", str(bundle), "--state-dir", str(state), "--socket", str(stage.socket)]
-    command += ["--mqtt", f"mqtt://127.0.0.1:{stage.broker_port}"]
+    command += ["--mqtt", f"mqtt://127.0.0.1:{stage.broker_port}", "--deployment", "demo"]
     command += ["--allow-user-namespace"]  # in a container: whoever calls here is you
-    telling.command("leasehold serve --policies … --state-dir … --socket … --mqtt …")
+    stage.tell.command("leasehold serve --policies … --state-dir … --socket … --mqtt …")
     async with servers.child(command, log, env=env) as process:
         async with asyncio.timeout(servers.START_S):
             while True:
@@ -267,7 +270,7 @@ async def _daemon(stage: _Stage, bundle: Path) -> AsyncIterator[None]:
                 except Unreachable:
                     await asyncio.sleep(0.05)
         digest = status["policy_digest"][:12]
-        telling.line(f"generation {status['generation']} is served (policy {digest})")
+        stage.tell.line(f"generation {status['generation']} is served (policy {digest})")
         yield
 
 

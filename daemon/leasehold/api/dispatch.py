@@ -1,0 +1,164 @@
+"""From a request to its reply: attested caller, route, handler, error; and the reply's delivery."""
+
+import asyncio
+import json
+import logging
+import select
+import uuid
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from leasehold.api import problems
+from leasehold.api.body import read_values
+from leasehold.api.fields import TRUE, Fields
+from leasehold.api.handlers import Ask
+from leasehold.api.problems import Problem
+from leasehold.api.replies import Reply, envelope
+from leasehold.api.routes import PREFIX, Route
+from leasehold.errors import Invalid, LeaseholdError, Unavailable
+from leasehold.model import Caller
+
+logger = logging.getLogger(__name__)
+
+HANDLER_S = 60.0
+"""The longest that any request may take; an engine's own deadlines are far shorter."""
+DELIVERY_S = 5.0
+_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", "Server": "leasehold"}
+"""hvac reads errors only where Content-Type is exactly this, without a charset."""
+_REFUSED = ("Content-Encoding", "Upgrade", "Expect", "Trailer")
+
+
+class Dispatcher:
+    """Serves one request after the other; no exception of a handler gets past it."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._routes = routes
+
+    async def serve(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
+        """Answer `request`, made by `caller`. The response has been sent when this returns."""
+        request_id = str(uuid.uuid4())
+        try:
+            async with asyncio.timeout(HANDLER_S):
+                reply = await self._reply(request, caller)
+            response = _rendered(reply, request_id)
+        except LeaseholdError as error:
+            return await _send(request, _refusal(problems.problem_of(error), request))
+        except _Refused as refused:
+            return await _send(request, _refusal(refused.problem, request))
+        except TimeoutError:
+            late = Unavailable(f"no result within {HANDLER_S:g} s; what was begun is undone")
+            return await _send(request, _refusal(problems.problem_of(late), request))
+        except Exception:
+            logger.exception("request %s failed: a defect of leasehold", request_id)
+            return await _send(request, _refusal(problems.internal(request_id), request))
+        try:
+            return await _send(request, response)
+        except BaseException:  # cancelled too: the caller hung up
+            if reply.undelivered is not None:
+                await reply.undelivered()
+            raise
+
+    async def _reply(self, request: web.BaseRequest, caller: Caller) -> Reply:
+        for name in _REFUSED:
+            if name in request.headers:
+                raise Invalid(f"the header {name} is not accepted")
+        if "Transfer-Encoding" in request.headers and "Content-Length" in request.headers:
+            raise Invalid("Transfer-Encoding and Content-Length exclude each other")
+        if request.headers.get("X-Vault-Namespace", "").strip("/") not in ("", "root"):
+            raise Invalid("there are no namespaces here; leave X-Vault-Namespace out")
+        if request.headers.get("X-Vault-Wrap-TTL", "0") not in ("", "0"):
+            raise Invalid("response wrapping is not offered; leave X-Vault-Wrap-TTL out")
+        route, path = self._find(request)
+        fields = Fields(await read_values(request))
+        reply = await route.handler(Ask(caller, path, fields))
+        if reply.body is None or not reply.enveloped:
+            return reply
+        ignored = fields.ignored()
+        if not ignored:
+            return reply
+        unknown = f"these fields were not looked at: {', '.join(ignored)[:200]}"
+        return Reply(
+            reply.status,
+            reply.body,
+            reply.enveloped,
+            (*reply.warnings, unknown),
+            reply.headers,
+            reply.undelivered,
+        )
+
+    def _find(self, request: web.BaseRequest) -> tuple[Route, dict[str, str]]:
+        raw = request.rel_url.raw_path
+        if not raw.startswith(PREFIX) or "//" in raw or "%" in raw or _has_dots(raw):
+            raise _Refused(problems.no_route(raw))
+        path, method = raw.removeprefix(PREFIX), _method(request)
+        allowed: set[str] = set()
+        for route in self._routes:
+            if found := route.pattern.fullmatch(path):
+                if method in route.methods:
+                    return route, found.groupdict()
+                allowed |= route.methods
+        if allowed:
+            raise _Refused(problems.wrong_method(method, ", ".join(sorted(allowed))))
+        raise _Refused(problems.no_route(path))
+
+
+class _Refused(Exception):
+    """A request without a route."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.errors[0])
+        self.problem = problem
+
+
+def _method(request: web.BaseRequest) -> str:
+    """The method; a GET with `list=true` means LIST."""
+    wanted = request.rel_url.query.get("list", "")
+    return "LIST" if request.method == "GET" and wanted.lower() in TRUE else request.method
+
+
+def _has_dots(path: str) -> bool:
+    return any(part in (".", "..") for part in path.split("/"))
+
+
+def _rendered(reply: Reply, request_id: str) -> web.Response:
+    if reply.body is None:
+        headers = {"Cache-Control": "no-store", "Server": "leasehold"}
+        return web.Response(status=reply.status, headers={**headers, **reply.headers})
+    body = envelope(request_id, reply.body, reply.warnings) if reply.enveloped else reply.body
+    return web.Response(
+        status=reply.status,
+        body=json.dumps(body, separators=(",", ":")).encode(),
+        headers={**_HEADERS, **reply.headers},
+    )
+
+
+def _refusal(problem: Problem, request: web.BaseRequest) -> web.Response:
+    body = json.dumps({"errors": [text for text in problem.errors if text]}).encode()
+    response = web.Response(
+        status=problem.status, body=body, headers={**_HEADERS, **problem.headers}
+    )
+    if not request.content.is_eof():
+        response.force_close()  # what is left of the body would be taken for a request
+    return response
+
+
+async def _send(request: web.BaseRequest, response: web.Response) -> web.Response:
+    """Hand the whole response to the kernel. Raises ConnectionError when the caller has gone."""
+    transport = request.transport
+    if transport is None or transport.is_closing() or _hung_up(transport):
+        raise ConnectionResetError("the caller hung up")
+    async with asyncio.timeout(DELIVERY_S):
+        await response.prepare(request)
+        await response.write_eof()
+        await request.writer.drain()
+    if transport.is_closing():
+        raise ConnectionResetError("the caller hung up")
+    return response
+
+
+def _hung_up(transport: asyncio.Transport) -> bool:
+    """Whether the caller closed its end; asked before a credential is sent, never after."""
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLRDHUP)
+    return bool(poll.poll(0))

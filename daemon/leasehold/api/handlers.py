@@ -1,0 +1,195 @@
+"""One method a route: read the fields, call the verb, shape the reply."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from leasehold import __version__
+from leasehold.api import replies
+from leasehold.api.fields import Fields
+from leasehold.api.renewals import FailedRenewals
+from leasehold.api.replies import Reply
+from leasehold.errors import Invalid, NotFound, RequestError
+from leasehold.inspection import Inspection
+from leasehold.issuance import Issuance
+from leasehold.model import Caller, LeaseState
+from leasehold.secret import Secret
+
+PAGE = 500
+UNKNOWN_LEASE = "X-Leasehold-Lease"
+KEYS = 10_000
+"""The most leases that one LIST looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request that has a route: who asks, what stands in the path, what in body and query."""
+
+    caller: Caller
+    path: Mapping[str, str]
+    fields: Fields
+
+
+class Handlers:
+    """The handlers of all routes."""
+
+    def __init__(
+        self, issuance: Issuance, inspection: Inspection, renewals: FailedRenewals
+    ) -> None:
+        self._issuance = issuance
+        self._inspection = inspection
+        self._renewals = renewals
+
+    async def issue(self, ask: Ask) -> Reply:
+        """`<mount>/<operation>/<role>`: a credential and its lease."""
+        issued = await self._issuance.issue(
+            ask.caller,
+            ask.path["mount"],
+            ask.path["operation"],
+            ask.path["role"],
+            ttl_s=ask.fields.span_s("ttl"),
+        )
+        return Reply(
+            body={
+                "lease_id": issued.lease.id,
+                "renewable": issued.renewable,
+                "lease_duration": issued.ttl_s,
+                "data": {
+                    name: value.reveal() if isinstance(value, Secret) else value
+                    for name, value in issued.credential.fields.items()
+                },
+                "mount_type": issued.lease.engine_type,
+            },
+            warnings=issued.warnings,
+            undelivered=partial(self._issuance.undelivered, issued.lease),
+        )
+
+    async def renew(self, ask: Ask) -> Reply:
+        """`sys/leases/renew`: a later end."""
+        lease_id = _lease_id(ask)
+        increment_s = ask.fields.span_s("increment")
+        try:
+            renewed = await self._issuance.renew(ask.caller, lease_id, increment_s)
+        except RequestError as error:
+            self._renewals.failed(ask.caller.uid, lease_id)
+            if isinstance(error, NotFound):
+                raise Invalid("lease not found") from error
+            raise
+        self._renewals.succeeded(ask.caller.uid, lease_id)
+        return Reply(
+            body={
+                "lease_id": lease_id,
+                "renewable": renewed.renewable,
+                "lease_duration": renewed.ttl_s,
+            },
+            warnings=renewed.warnings,
+        )
+
+    async def revoke(self, ask: Ask) -> Reply:
+        """`sys/leases/revoke`: 204 when access has ended, 202 when that is queued.
+
+        What is not the caller's, or never was, gets the status of what has ended, as Vault's
+        clients expect; a header tells the ones who want to know.
+        """
+        wait = ask.fields.flag("sync", default=True)
+        try:
+            ended = await self._issuance.revoke(ask.caller, _lease_id(ask), wait=wait)
+        except NotFound:
+            return Reply(status=204 if wait else 202, headers={UNKNOWN_LEASE: "unknown"})
+        return Reply(status=204 if ended else 202)
+
+    async def lookup(self, ask: Ask) -> Reply:
+        """`sys/leases/lookup`: one lease."""
+        try:
+            lease = await self._inspection.lookup(ask.caller, _lease_id(ask))
+        except NotFound as error:
+            raise Invalid("invalid lease") from error
+        if lease.state is LeaseState.REVOKED:
+            raise Invalid("invalid lease")
+        renewable = self._inspection.renewable(lease)
+        return Reply(
+            body={"data": replies.lookup(lease, self._inspection.clock, renewable=renewable)}
+        )
+
+    async def list_below(self, ask: Ask) -> Reply:
+        """LIST `sys/leases/lookup/<prefix>`: the next parts of the ids of live leases."""
+        prefix = ask.path.get("prefix", "").rstrip("/")
+        prefix += "/" if prefix else ""
+        live = [state for state in LeaseState if state is not LeaseState.REVOKED]
+        found = await self._inspection.leases(
+            ask.caller, prefix=prefix, states=live, limit=KEYS + 1
+        )
+        warnings = []
+        if len(found) > KEYS:
+            warnings.append(f"only the first {KEYS} leases were looked at; list below a prefix")
+        keys = {_next_part(lease.id, prefix) for lease in found[:KEYS]}
+        if not keys:
+            raise NotFound("")
+        return Reply(body={"data": {"keys": sorted(keys)}}, warnings=warnings)
+
+    async def health(self, ask: Ask) -> Reply:
+        """`sys/health`: that the daemon serves, to everybody who may connect."""
+        now = self._inspection.clock.wall(self._inspection.clock.now_ms())
+        return Reply(
+            body={
+                "initialized": True,
+                "sealed": False,
+                "standby": False,
+                "performance_standby": False,
+                "replication_performance_mode": "disabled",
+                "replication_dr_mode": "disabled",
+                "server_time_utc": int(now.timestamp()),
+                "version": __version__,
+            },
+            enveloped=False,
+        )
+
+    async def status(self, ask: Ask) -> Reply:
+        """`leasehold/status`: how the daemon fares."""
+        found = await self._inspection.status(ask.caller)
+        return Reply(body={"data": replies.status(found, __version__)})
+
+    async def engines(self, ask: Ask) -> Reply:
+        """`leasehold/engines`: the configured engines."""
+        found = await self._inspection.engines(ask.caller)
+        return Reply(body={"data": {"engines": [replies.engine(one) for one in found]}})
+
+    async def leases(self, ask: Ask) -> Reply:
+        """`leasehold/leases`: leases in pages; ask for what is `after` the `next` of the last."""
+        limit = ask.fields.count("limit", default=PAGE, most=PAGE)
+        found = await self._inspection.leases(
+            ask.caller,
+            prefix=ask.fields.text("prefix"),
+            states=_states(ask.fields.texts("state")),
+            after=ask.fields.text("after"),
+            limit=limit,
+        )
+        clock = self._inspection.clock
+        return Reply(
+            body={
+                "data": {
+                    "leases": [replies.listed(lease, clock) for lease in found],
+                    "next": found[-1].id if len(found) == limit else None,
+                }
+            }
+        )
+
+
+def _lease_id(ask: Ask) -> str:
+    lease_id = ask.fields.text("lease_id") or ask.path.get("lease_id", "")
+    if not lease_id:
+        raise Invalid("lease_id must be specified")
+    return lease_id
+
+
+def _next_part(lease_id: str, prefix: str) -> str:
+    part, slash, _ = lease_id[len(prefix) :].partition("/")
+    return part + slash
+
+
+def _states(names: tuple[str, ...]) -> list[LeaseState] | None:
+    known = {state.value for state in LeaseState}
+    for name in names:
+        if name not in known:
+            raise Invalid(f"state: found '{name[:40]}'; allowed are {', '.join(LeaseState)}")
+    return [LeaseState(name) for name in names] or None

@@ -1,0 +1,63 @@
+"""Errors as HTTP: the only place with the status of a failure. Pure.
+
+The body is Vault's, `{"errors": ["text"]}`. Unknown leases answer 400, as Vault's do.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from leasehold.errors import (
+    Conflict,
+    Denied,
+    EngineError,
+    Invalid,
+    LeaseholdError,
+    LimitReached,
+    NotFound,
+    TooLarge,
+    Unavailable,
+)
+
+_STATUSES: Mapping[type[LeaseholdError], int] = {
+    Invalid: 400,
+    Denied: 403,
+    NotFound: 404,
+    Conflict: 409,
+    TooLarge: 413,
+    LimitReached: 429,
+    EngineError: 502,
+    Unavailable: 503,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A failure as it is answered."""
+
+    status: int
+    errors: tuple[str, ...]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def problem_of(error: LeaseholdError) -> Problem:
+    """The answer for an error raised on purpose."""
+    status = next((code for kind, code in _STATUSES.items() if isinstance(error, kind)), 500)
+    headers = {}
+    if isinstance(error, LimitReached | Unavailable):
+        headers["Retry-After"] = str(error.retry_after_s)
+    return Problem(status, (str(error),), headers)
+
+
+def internal(request_id: str) -> Problem:
+    """The answer for a defect; what happened stands in the log under the request's id."""
+    return Problem(500, (f"internal error; the daemon's log has it under {request_id}",))
+
+
+def no_route(path: str) -> Problem:
+    """Nothing is served at this path."""
+    return Problem(404, (f"no handler for route {path[:200]!r}",))
+
+
+def wrong_method(method: str, allowed: str) -> Problem:
+    """The path is served, this method is not."""
+    return Problem(405, (f"unsupported operation {method}; allowed are {allowed}",))

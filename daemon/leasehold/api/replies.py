@@ -1,0 +1,124 @@
+"""What handlers answer, in the shapes that Vault's clients read. Pure.
+
+Numbers of seconds are whole numbers, since Go clients refuse `3600.0`.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from leasehold.clock import Clock
+from leasehold.engines.registry import EngineStatus
+from leasehold.inspection import Status
+from leasehold.model import Lease, LeaseState
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply; without a body it is empty. `enveloped` bodies get Vault's envelope around them.
+
+    `undelivered` is awaited when the caller cannot be given the reply (rule W8).
+    """
+
+    status: int = 200
+    body: Mapping[str, Any] | None = None
+    enveloped: bool = True
+    warnings: Sequence[str] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    undelivered: Callable[[], Coroutine[Any, Any, None]] | None = None
+
+
+def envelope(request_id: str, body: Mapping[str, Any], warnings: Sequence[str]) -> dict[str, Any]:
+    """The object that every Vault reply with a body is."""
+    return {
+        "request_id": request_id,
+        "lease_id": "",
+        "renewable": False,
+        "lease_duration": 0,
+        "data": None,
+        "wrap_info": None,
+        "warnings": list(warnings) or None,
+        "auth": None,
+        **body,
+    }
+
+
+def lookup(lease: Lease, clock: Clock, *, renewable: bool) -> dict[str, Any]:
+    """A lease as `sys/leases/lookup` shows it; `renewable` says whether its engine type is."""
+    return {
+        "id": lease.id,
+        "path": lease.path,
+        "issue_time": _time(clock.wall(lease.issued_ms)),
+        "expire_time": _time(clock.wall(lease.expires_ms)),
+        "last_renewal": _time(clock.wall(lease.renewed_ms)) if lease.renewed_ms else None,
+        "renewable": renewable and lease.state is LeaseState.ACTIVE,
+        "ttl": _left_s(lease, clock),
+    }
+
+
+def listed(lease: Lease, clock: Clock) -> dict[str, Any]:
+    """A lease as a list of leases shows it: all that is not secret."""
+    return {
+        "lease_id": lease.id,
+        "state": lease.state,
+        "path": lease.path,
+        "engine": lease.engine,
+        "identity": lease.identity,
+        "owner": lease.owner,
+        "tenant": lease.tenant,
+        "account": lease.account,
+        "issue_time": _time(clock.wall(lease.issued_ms)),
+        "expire_time": _time(clock.wall(lease.expires_ms)),
+        "max_expire_time": _time(clock.wall(lease.max_expires_ms)),
+        "end_time": _time(clock.wall(lease.ended_ms)) if lease.ended_ms else None,
+        "ttl": _left_s(lease, clock),
+        "cause": lease.cause,
+        "attempts": lease.attempts,
+        "last_error": lease.last_error,
+        "overdue": lease.overdue,
+        "quarantined": lease.quarantined,
+    }
+
+
+def status(found: Status, version: str) -> dict[str, Any]:
+    """How the daemon fares, what is overdue first."""
+    counts = found.counts
+    return {
+        "overdue": counts.overdue,
+        "quarantined": counts.quarantined,
+        "damaged": counts.damaged,
+        "leases": {state.value: counts.by_state.get(state, 0) for state in LeaseState},
+        "generation": found.generation,
+        "policy_digest": found.policy_digest,
+        "events_waiting": found.events_waiting,
+        "clock_suspect": found.clock_suspect,
+        "degraded": list(found.degraded),
+        "version": version,
+        "deployment": found.deployment,
+    }
+
+
+def engine(found: EngineStatus) -> dict[str, Any]:
+    """An engine and how it fares."""
+    return {
+        "name": found.name,
+        "type": found.type,
+        "mount": found.mount,
+        "state": found.state,
+        "reason": found.reason,
+        "missing": list(found.missing),
+        "version": found.version,
+        "operations": list(found.operations),
+        "revocability": found.revocability,
+    }
+
+
+def _left_s(lease: Lease, clock: Clock) -> int:
+    """Seconds until the deadline, rounded to the nearest; negative when it has passed."""
+    return round((lease.expires_ms - clock.now_ms()) / 1000)
+
+
+def _time(instant: datetime) -> str:
+    """RFC 3339 in UTC, which Go clients parse strictly."""
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")

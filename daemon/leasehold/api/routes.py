@@ -1,0 +1,56 @@
+"""The whole surface on one page: which method at which path is served by what.
+
+Paths are matched exactly and as they were sent: nothing is decoded or normalised (rule H4), since
+no name of ours needs it. Pure.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from leasehold.api.handlers import Ask, Handlers
+from leasehold.api.replies import Reply
+from leasehold.policy.compile import RESERVED_MOUNTS
+
+PREFIX = "/v1/"
+GET = frozenset({"GET"})
+LIST = frozenset({"LIST"})
+WRITE = frozenset({"PUT", "POST"})
+HEALTH = frozenset({"GET", "HEAD"})
+
+Handler = Callable[[Ask], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path with `{names}` for one part and `{names…}` for the rest, and who serves it."""
+
+    methods: frozenset[str]
+    pattern: re.Pattern[str]
+    handler: Handler
+
+
+def routes(serve: Handlers) -> tuple[Route, ...]:
+    """The table, first match first."""
+    return (
+        _route(HEALTH, "sys/health", serve.health),
+        _route(WRITE, "sys/leases/lookup", serve.lookup),
+        _route(LIST, "sys/leases/lookup/", serve.list_below),
+        _route(LIST, "sys/leases/lookup/{prefix…}", serve.list_below),
+        _route(WRITE, "sys/leases/renew", serve.renew),
+        _route(WRITE, "sys/leases/renew/{lease_id…}", serve.renew),
+        _route(WRITE, "sys/leases/revoke", serve.revoke),
+        _route(WRITE, "sys/leases/revoke/{lease_id…}", serve.revoke),
+        _route(GET, "leasehold/status", serve.status),
+        _route(GET, "leasehold/engines", serve.engines),
+        _route(GET, "leasehold/leases", serve.leases),
+        _route(GET | WRITE, "{mount}/{operation}/{role}", serve.issue),
+    )
+
+
+def _route(methods: frozenset[str], path: str, handler: Handler) -> Route:
+    pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
+    pattern = re.sub(r"\{(\w+)…\}", r"(?P<\1>.+)", pattern)
+    if path.startswith("{mount}"):
+        pattern = rf"(?!(?:{'|'.join(sorted(RESERVED_MOUNTS))})/){pattern}"
+    return Route(methods, re.compile(pattern), handler)

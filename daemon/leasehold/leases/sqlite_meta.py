@@ -1,0 +1,77 @@
+"""What a SQLite store knows of itself: whose it is, and where clock and audit have come to."""
+
+import json
+import sqlite3
+import uuid
+from dataclasses import dataclass
+
+from leasehold.clock import Anchor
+from leasehold.errors import ConfigError
+from leasehold.model import AuditHead
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """`anchor` and `audit_head` are None before the first write."""
+
+    deployment_id: str
+    anchor: Anchor | None
+    audit_head: AuditHead | None
+
+
+def read(db: sqlite3.Connection, key_id: str) -> Meta:
+    """What the store knows; a new one gets its deployment id and is bound to the key.
+
+    Raises ConfigError when the store was written under another key (rule M7), or is damaged here.
+    """
+    known = {row["name"]: row["value"] for row in db.execute("SELECT name, value FROM meta")}
+    if not known:
+        known = {"deployment_id": uuid.uuid4().hex, "key_id": key_id}
+        db.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", known.items())
+    if known.get("key_id") != key_id:
+        raise ConfigError(
+            f"the store was written under key {known.get('key_id')}, the key file holds {key_id};"
+            " restore the key that belongs to this state directory"
+        )
+    try:
+        anchor, head = known.get("anchor"), known.get("audit_head")
+        return Meta(
+            known["deployment_id"],
+            Anchor(**json.loads(anchor)) if anchor else None,
+            AuditHead(**json.loads(head)) if head else None,
+        )
+    except (KeyError, TypeError, ValueError) as damage:
+        raise ConfigError("the store does not know itself any more; restore it") from damage
+
+
+def keep_anchor(db: sqlite3.Connection, anchor: Anchor) -> None:
+    """Write down this instant on every clock."""
+    _keep(
+        db,
+        "anchor",
+        {
+            "boot_id": anchor.boot_id,
+            "boot_ms": anchor.boot_ms,
+            "lease_ms": anchor.lease_ms,
+            "wall_ms": anchor.wall_ms,
+        },
+    )
+
+
+def keep_head(db: sqlite3.Connection, head: AuditHead) -> None:
+    """Write down the last line of the audit (rule AU4)."""
+    _keep(db, "audit_head", {"seq": head.seq, "mac": head.mac})
+
+
+def audit_head(db: sqlite3.Connection) -> AuditHead | None:
+    """The last line of the audit, by the last commit."""
+    row = db.execute("SELECT value FROM meta WHERE name = 'audit_head'").fetchone()
+    return AuditHead(**json.loads(row["value"])) if row else None
+
+
+def _keep(db: sqlite3.Connection, name: str, value: dict[str, object]) -> None:
+    db.execute(
+        "INSERT INTO meta (name, value) VALUES (?, ?)"
+        " ON CONFLICT DO UPDATE SET value = excluded.value",
+        (name, json.dumps(value)),
+    )

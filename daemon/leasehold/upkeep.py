@@ -1,0 +1,132 @@
+"""What the daemon does by itself beside ending leases: watch the clock, try the engines, reload."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from leasehold.clock import SystemClock
+from leasehold.engines.registry import Engines
+from leasehold.errors import ConfigError, EngineError, LeaseholdError
+from leasehold.leases.store import LeaseStore
+from leasehold.model import Event, EventType
+from leasehold.removal import Remover
+from leasehold.serving import PolicyRefused, Serving
+from leasehold.systemd import notify
+
+logger = logging.getLogger(__name__)
+
+CLOCK_S = 5.0
+ANCHOR_ROUNDS = 12
+"""After so many looks at the clock an instant is written down, though nothing else was (C3)."""
+ENGINE_CHECK_S = 300.0
+
+
+class Upkeep:
+    """Eternal tasks and the reload. `changed` is called when another generation is served."""
+
+    def __init__(
+        self,
+        *,
+        serving: Serving,
+        engines: Engines,
+        store: LeaseStore,
+        clock: SystemClock,
+        remover: Remover,
+        changed: Callable[[], None],
+    ) -> None:
+        self._serving = serving
+        self._engines = engines
+        self._store = store
+        self._clock = clock
+        self._remover = remover
+        self._changed = changed
+        self._wanted = asyncio.Event()
+        self._check_now = asyncio.Event()
+
+    def reload_soon(self) -> None:
+        """Have `reload_when_asked` read the policy again."""
+        self._wanted.set()
+
+    async def tell(self, kind: EventType, **detail: str) -> None:
+        """Audit something about the daemon itself; what cannot be written is logged."""
+        try:
+            now_ms = self._clock.now_ms()
+            await self._store.record(Event.new(kind, now_ms, None, caller=None, **detail))
+        except LeaseholdError as trouble:
+            logger.error("not audited: %s: %s", kind, trouble)
+
+    async def watch_clock(self) -> None:
+        """Compare the clocks, tell of a step, and write an instant down now and then."""
+        rounds = 0
+        while True:
+            if self._clock.check():
+                suspect = self._clock.suspect
+                logger.warning(
+                    "the wall clock stepped; nothing is issued until it has settled"
+                    if suspect
+                    else "the wall clock has settled"
+                )
+                await self.tell(EventType.CLOCK_SUSPECT if suspect else EventType.CLOCK_SETTLED)
+            rounds += 1
+            if rounds % ANCHOR_ROUNDS == 0:
+                await self._write_anchor()
+            await asyncio.sleep(CLOCK_S)
+
+    async def _write_anchor(self) -> None:
+        try:
+            await self._store.record()  # every write carries the instant
+        except LeaseholdError as trouble:
+            logger.error("the clock's instant was not written down: %s", trouble)
+
+    async def check_engines(self) -> None:
+        """Try every engine now and then, so that what is wrong shows before somebody asks."""
+        while True:
+            self._check_now.clear()
+            async with asyncio.TaskGroup() as group:
+                for name in self._serving.current().bundle.engines:
+                    group.create_task(self._check(name), name=f"check {name}")
+            self._remover.forget(set(await self._store.live_recipes()))
+            try:
+                async with asyncio.timeout(ENGINE_CHECK_S):
+                    await self._check_now.wait()
+            except TimeoutError:
+                continue
+
+    async def _check(self, name: str) -> None:
+        roles = self._serving.current().bundle.roles.values()
+        try:
+            engine = self._engines.current(name)
+        except LeaseholdError:
+            return  # a reload took it away meanwhile
+        before = engine.health
+        health = await engine.check([role.options for role in roles if role.engine == name])
+        if health != before and not health.ok:
+            logger.warning("engine %s: %s", name, health.reason)
+            for missing in health.missing:
+                logger.warning("engine %s: %s", name, missing)
+
+    async def reload_when_asked(self) -> None:
+        """Serve the policy as it is now, each time somebody asks; a bad one changes nothing."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+            try:
+                generation = await self._serving.load()
+            except (ConfigError, EngineError) as trouble:
+                lines = trouble.lines if isinstance(trouble, PolicyRefused) else ()
+                for line in lines:
+                    logger.error("policy: %s", line)
+                logger.error("the policy stays as it was: %s", trouble)
+                await self.tell(EventType.POLICY_REFUSED, why=str(trouble))
+            else:
+                logger.info("generation %d is served", generation.number)
+                await self.tell(
+                    EventType.POLICY_APPLIED,
+                    generation=str(generation.number),
+                    digest=generation.bundle.digest,
+                )
+                self._changed()
+                self._check_now.set()
+            notify("READY=1")
