@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 DEFAULT_TTL_S = 3_600
@@ -65,13 +66,31 @@ class PasswordPolicy:
     allowed_symbols: str = "-_.~"
 
 
+class OnRemoval(StrEnum):
+    """What becomes of live leases when their role leaves the bundle."""
+
+    DRAIN = "drain"
+    """They live on until they end, and cannot be renewed."""
+    REVOKE = "revoke"
+
+
+class OnChange(StrEnum):
+    """When a shorter `max_ttl` meets live leases."""
+
+    RENEW = "renew"
+    """At their next renewal."""
+    ENFORCE = "enforce"
+    """At once: those that are older end now."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
     """A recipe for accounts on one engine, asked for as `<mount>/<operation>/<name>`.
 
     `options` are the engine's own (`member_of`, `creation_statements`, …), validated by its
     schema. `default_ttl_s` and `max_ttl_s` are what holds after role, engine and built-in limits
-    were merged; `max_leases` counts live leases of this role, None for no limit.
+    were merged; `max_leases` counts live leases of this role, None for no limit. `drill_every_s` is
+    how often a drill proves that the role works, None for never.
     """
 
     name: str
@@ -81,6 +100,9 @@ class Role:
     max_leases: int | None = None
     password_policy: PasswordPolicy = PasswordPolicy()
     username_template: str | None = None
+    on_removal: OnRemoval = OnRemoval.DRAIN
+    on_change: OnChange = OnChange.RENEW
+    drill_every_s: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -94,12 +116,16 @@ class UnixMatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """A named caller with an owner and a tenant, recognised by any one of `match`."""
+    """A named caller with an owner and a tenant, recognised by any one of `match`.
+
+    `facts` are the matches as they are written, which mean the same on every host.
+    """
 
     name: str
     owner: str
     tenant: str
     match: tuple[UnixMatch, ...]
+    facts: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +137,39 @@ class Grant:
     verbs: frozenset[str]
     max_ttl_s: int | None = None
     source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Safety:
+    """How much one apply may take away: objects, and leases, each as a number and per cent.
+
+    Percentages hold from `min_for_pct` objects (or leases) on, since less is moved by one. None is
+    no limit. `protected` has addresses, perhaps with a trailing `*`, that are never removed.
+    """
+
+    max_deletes: int | None = 3
+    max_delete_pct: int | None = 20
+    max_updates_pct: int | None = None
+    max_leases_revoked: int | None = 10
+    max_leases_revoked_pct: int | None = 20
+    min_for_pct: int = 5
+    access_widening: bool = True
+    protected: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessTest:
+    """A claim about access: who has `facts` may, or may not, do `verb` at `path`.
+
+    With `ttl_s`, for leases of so many seconds at most. `index` is its place in the list.
+    """
+
+    facts: Mapping[str, Any]
+    path: str
+    verb: str
+    allowed: bool
+    ttl_s: int | None
+    index: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +186,8 @@ class Bundle:
     identities: Mapping[str, Identity]
     grants: tuple[Grant, ...]
     mount_limits: Mapping[str, int]
+    safety: Safety = Safety()
+    tests: tuple[AccessTest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

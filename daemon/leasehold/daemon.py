@@ -23,12 +23,14 @@ from leasehold.access import Access
 from leasehold.api.dispatch import Dispatcher
 from leasehold.api.handlers import Handlers
 from leasehold.api.listening import ListeningSocket, SocketSpec
+from leasehold.api.policy import PolicyHandlers
 from leasehold.api.renewals import FailedRenewals
 from leasehold.api.routes import routes
 from leasehold.api.server import ApiServer
 from leasehold.background import Background
 from leasehold.bundle import Reference
 from leasehold.clock import SystemClock
+from leasehold.ending import Ending
 from leasehold.engines.catalog import installed_engine_types, load_engine_class
 from leasehold.engines.registry import Engines
 from leasehold.errors import ConfigError
@@ -44,9 +46,12 @@ from leasehold.leases.names import AccountNames
 from leasehold.leases.sqlite import SQLiteStore
 from leasehold.model import EventType
 from leasehold.policy.references import resolve
+from leasehold.reconcile.applier import Applier
+from leasehold.reconcile.enforcer import Enforcer
 from leasehold.removal import Remover
 from leasehold.serving import Serving
 from leasehold.settings import Settings
+from leasehold.sources.choose import source_for
 from leasehold.systemd import notify
 from leasehold.upkeep import Upkeep
 
@@ -93,9 +98,16 @@ async def _serve(settings: Settings) -> None:
         store, clock, key = await _open_store(settings, stack)
         engines = Engines(load_engine_class)
         stack.push_async_callback(engines.close)
-        types = installed_engine_types()
-        serving = Serving(settings.policies, types, engines, key.derive("recipe id"))
-        generation = await serving.load()
+        serving = Serving(installed_engine_types(), engines, key.derive("recipe id"))
+        applier = Applier(
+            source=source_for(settings),
+            serving=serving,
+            store=store,
+            engines=engines,
+            clock=clock,
+            automatic=settings.apply == "auto",
+        )
+        generation = await applier.start()
         remover = Remover(store, engines, clock)
         if abandoned := await remover.abandoned():
             logger.warning("a crash left %d intents; their accounts are revoked", abandoned)
@@ -107,6 +119,7 @@ async def _serve(settings: Settings) -> None:
         work = await stack.enter_async_context(asyncio.TaskGroup())
 
         access = Access(serving.current, store, clock)
+        ending = Ending(store, clock, remover)
         issuance = Issuance(
             access=access,
             store=store,
@@ -114,6 +127,7 @@ async def _serve(settings: Settings) -> None:
             clock=clock,
             names=AccountNames(store.deployment_id, key.derive("account tag")),
             remover=remover,
+            ending=ending,
             recipe_of=serving.recipe_of,
             background=Background(work),
         )
@@ -122,18 +136,21 @@ async def _serve(settings: Settings) -> None:
             store=store,
             engines=engines,
             clock=clock,
-            troubles=lambda: _troubles(serving, engines, publisher),
+            troubles=lambda: _troubles(applier, engines, publisher),
         )
         handlers = Handlers(issuance, inspection, FailedRenewals(time.monotonic))
-        api = ApiServer(listening, Dispatcher(routes(handlers)))
+        enforcer = Enforcer(store, ending)
+        policy = PolicyHandlers(access, applier, store, clock, enforcer.carry_out)
+        api = ApiServer(listening, Dispatcher(routes(handlers, policy)))
         upkeep = Upkeep(
             serving=serving,
+            applier=applier,
             engines=engines,
             store=store,
             clock=clock,
             remover=remover,
-            changed=api.end_connections,
         )
+        applier.on_change(api.end_connections, upkeep.check_soon, enforcer.wake)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, upkeep.reload_soon)
 
         await upkeep.tell(EventType.STARTED, version=__version__, digest=generation.bundle.digest)
@@ -141,6 +158,8 @@ async def _serve(settings: Settings) -> None:
         start("clock", upkeep.watch_clock())
         start("engine checks", upkeep.check_engines())
         start("reload", upkeep.reload_when_asked())
+        start("orders", enforcer.run())
+        start("policy source", applier.follow())
         if publisher is not None:
             start("mqtt", publisher.run())
         accepting = start("accept", api.accept())
@@ -193,9 +212,9 @@ async def _publisher(
     )
 
 
-def _troubles(serving: Serving, engines: Engines, publisher: MqttPublisher | None) -> Sequence[str]:
+def _troubles(applier: Applier, engines: Engines, publisher: MqttPublisher | None) -> Sequence[str]:
     """What degrades the daemon besides its leases, one line each."""
-    found = [f"the newest policy is not served: {serving.refused}"] if serving.refused else []
+    found = [f"the newest policy is not served: {applier.trouble}"] if applier.trouble else []
     if publisher is not None and publisher.trouble:
         found.append(f"events: {publisher.trouble}")
     found += [

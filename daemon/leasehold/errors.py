@@ -2,11 +2,15 @@
 
     LeaseholdError
     ├── ConfigError                 the operator's fault: settings, files, modes
+    │   └── PolicyRefused           a policy with problems
     ├── RequestError                the caller's fault
     │   ├── Invalid                 malformed, or breaks a rule the caller can mend
     │   ├── Denied                  no rule allows it
     │   ├── NotFound                no such thing, or not the caller's
     │   ├── Conflict                somebody else changed it first
+    │   ├── Locked                  somebody else is at it
+    │   ├── Stale                   what was approved is not what would be done now
+    │   ├── Unsafe                  over a safety limit that nobody allowed
     │   ├── TooLarge                over a limit of size
     │   └── LimitReached            over a limit of count or rate
     ├── EngineError                 the target's fault, classified
@@ -35,6 +39,16 @@ class ConfigError(LeaseholdError):
     code = "config"
 
 
+class PolicyRefused(ConfigError):
+    """A policy with problems; `lines` holds one line each, sorted."""
+
+    code = "policy"
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        super().__init__(f"the policy has {len(lines)} problem(s); run leasehold validate")
+        self.lines = lines
+
+
 class RequestError(LeaseholdError):
     """A request that can never succeed as it stands."""
 
@@ -61,6 +75,24 @@ class Conflict(RequestError):
     """The lease was changed by somebody else between read and write."""
 
     code = "conflict"
+
+
+class Locked(RequestError):
+    """Somebody else is at work on the same thing; the text says who and since when."""
+
+    code = "locked"
+
+
+class Stale(RequestError):
+    """What was approved is not what would be done now."""
+
+    code = "stale"
+
+
+class Unsafe(RequestError):
+    """A change over a safety limit that nobody allowed."""
+
+    code = "unsafe"
 
 
 class TooLarge(RequestError):

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from leasehold.clock import Clock
 from leasehold.engines.guarded import GuardedEngine
@@ -22,11 +23,15 @@ from leasehold.errors import EngineError, LeaseholdError
 from leasehold.leases import lifecycle
 from leasehold.leases.store import Change, LeaseStore
 from leasehold.model import Cause, Event, EventType, Lease, LeaseState
-from leasehold.removal import Remover, is_overdue
+from leasehold.removal import Attempt, Remover, is_overdue
 
 logger = logging.getLogger(__name__)
 
 BATCH = 500
+LANES = 2
+"""While one batch is at the target, the next one is read."""
+ROUND = 20
+"""How many batches are taken away before they are written down."""
 TICK_S = 1.0
 BUSY_S = 0.05
 """How long to wait when all that is due is being worked on by somebody else."""
@@ -87,16 +92,38 @@ class ExpiryWorker:
             await asyncio.sleep(min(max(left_s, BUSY_S), TICK_S))
 
     async def sweep(self, engine: str) -> None:
-        """Do all that is due for one engine now."""
+        """Do all that is due for one engine now.
+
+        Access ends first: many batches are taken away at the target before any of them is written
+        down, since writing takes longer than removing. After a crash between the two the attempt is
+        repeated.
+        """
         if await self._is_back(engine):
             await self._drain(engine)
-        while leases := await self._take_due(engine):
+        pages = _Pages()
+        while not pages.ended:
+            batches: list[_Batch] = []
+            lanes = (self._take_away(engine, pages, batches) for _ in range(LANES))
             try:
-                await self._finish(engine, leases)
+                results = await asyncio.gather(*lanes, return_exceptions=True)
+                for batch in batches:
+                    results += await self._write_down(batch)
             finally:
-                self._remover.claims.give(leases)
-            if len(leases) < BATCH:
-                return
+                for batch in batches:
+                    self._remover.claims.give(batch.leases)
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
+
+    async def _take_away(self, engine: str, pages: "_Pages", batches: list["_Batch"]) -> None:
+        while len(batches) < ROUND and (leases := await self._take_due(engine, pages)):
+            batch = _Batch(leases, self._clock.now_ms())
+            batches.append(batch)
+            batch.away, there = await self._split(engine, batch.over)
+            batch.abandoned = [lease for lease in there if lease.state is LeaseState.PENDING]
+            batch.attempts = await self._remover.attempt(
+                lease for lease in there if lease.state is not LeaseState.PENDING
+            )
 
     async def _is_back(self, engine: str) -> bool:
         """Ask the targets that were away whether they are back; true at the first time, too."""
@@ -124,30 +151,27 @@ class ExpiryWorker:
             [lease for lease in leases if (lease.recipe_id, lease.target) not in away],
         )
 
-    async def _take_due(self, engine: str) -> list[Lease]:
-        with self._remover.claims.watch() as touched:
-            due = await self._store.due(engine, self._clock.now_ms(), BATCH)
-        return self._remover.claims.take(lease for lease in due if lease.id not in touched)
+    async def _take_due(self, engine: str, pages: "_Pages") -> list[Lease]:
+        """The next due leases that nobody works on; empty when there are no more."""
+        taken: list[Lease] = []
+        async with pages.turning:
+            while not taken and not pages.ended:
+                with self._remover.claims.watch() as touched:
+                    due = await self._store.due(engine, self._clock.now_ms(), BATCH, pages.last)
+                taken = self._remover.claims.take(item for item in due if item.id not in touched)
+                pages.ended = len(due) < BATCH
+                pages.last = due[-1] if due else None
+        return taken
 
-    async def _finish(self, engine: str, leases: Sequence[Lease]) -> None:
-        now_ms = self._clock.now_ms()
-        over = [lease for lease in leases if not _only_warned(lease, now_ms)]
-        away, there = await self._split(engine, over)
-        # What the ledger refuses of one kind must not keep the others.
-        results = await asyncio.gather(
-            self._remover.remove(
-                [lease for lease in there if lease.state is not LeaseState.PENDING], Cause.TTL
-            ),
-            self._revoke_abandoned(
-                [lease for lease in there if lease.state is LeaseState.PENDING], now_ms
-            ),
-            self._store.write_many([_deferred(lease, now_ms) for lease in away]),
-            self._warn([lease for lease in leases if _only_warned(lease, now_ms)], now_ms),
+    async def _write_down(self, batch: "_Batch") -> Sequence[object]:
+        """Write what became of a batch; what the ledger refuses of one kind keeps no other."""
+        return await asyncio.gather(
+            self._remover.settle(batch.attempts, Cause.TTL),
+            self._revoke_abandoned(batch.abandoned, batch.now_ms),
+            self._store.write_many([_deferred(lease, batch.now_ms) for lease in batch.away]),
+            self._warn(batch.warned, batch.now_ms),
             return_exceptions=True,
         )
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
 
     async def _warn(self, leases: Sequence[Lease], now_ms: int) -> None:
         changes = []
@@ -186,6 +210,36 @@ class ExpiryWorker:
             tried.update(lease.id for lease in fresh)
             if not there:
                 return
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Leases that were due at `now_ms`, and how they fared."""
+
+    leases: Sequence[Lease]
+    now_ms: int
+    away: Sequence[Lease] = ()
+    abandoned: Sequence[Lease] = ()
+    attempts: Sequence[Attempt] = ()
+
+    @property
+    def warned(self) -> Sequence[Lease]:
+        """Those that are due only to tell their holders that the end is near."""
+        return [lease for lease in self.leases if _only_warned(lease, self.now_ms)]
+
+    @property
+    def over(self) -> Sequence[Lease]:
+        """All others."""
+        return [lease for lease in self.leases if not _only_warned(lease, self.now_ms)]
+
+
+class _Pages:
+    """How far the lanes of one sweep have read together."""
+
+    def __init__(self) -> None:
+        self.turning = asyncio.Lock()
+        self.last: Lease | None = None
+        self.ended = False
 
 
 def _only_warned(lease: Lease, now_ms: int) -> bool:

@@ -63,7 +63,8 @@ class Inspection:
         limit: int = 500,
     ) -> list[Lease]:
         """Leases below `prefix` in order of ids: the caller's own, or all where it may list."""
-        everyone = self._access.decide(caller, prefix or "*", "list").allowed
+        below = _paths_that_cover(prefix)
+        everyone = any(self._access.decide(caller, path, "list").allowed for path in below)
         mine = [identity.name for identity in self._access.identities(caller)]
         return await self._store.find(
             prefix=prefix,
@@ -92,6 +93,16 @@ class Inspection:
         """The configured engines and how they fare, for the verb `operate`. Raises Denied."""
         await self._access.require(caller, "leasehold/engines", "operate")
         return self._engines.statuses()
+
+
+def _paths_that_cover(prefix: str) -> list[str]:
+    """What one may list to see every lease whose id begins so.
+
+    That is everything that begins so, or the one role that `prefix` names in full: who may list
+    `database/creds/app` may not list `database/creds/app-admin`.
+    """
+    path, _, _ = prefix.rpartition("/")
+    return [f"{prefix}*", path] if path.count("/") == 2 else [f"{prefix}*"]
 
 
 def _about(counts: Counts, *, clock_suspect: bool) -> list[str]:

@@ -9,12 +9,12 @@ that a crash between them is caught up.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from leasehold.access import Access, longest_s
 from leasehold.background import Background
 from leasehold.bundle import EngineConfig, Role
 from leasehold.clock import Clock
+from leasehold.ending import Ending, target_expiry
 from leasehold.engines.guarded import GuardedEngine
 from leasehold.engines.registry import Engines
 from leasehold.errors import Conflict, EngineError, Invalid, LeaseholdError, Unavailable
@@ -29,8 +29,6 @@ from leasehold.removal import Remover, account_of
 
 logger = logging.getLogger(__name__)
 
-GRACE = timedelta(seconds=60)
-"""How long after the deadline the target ends an account by itself, where it can (rule W13)."""
 PENDING_MS = 60_000
 """An intent still pending after this time was abandoned; the expiry worker revokes it."""
 RENEW_TRIES = 3
@@ -69,6 +67,7 @@ class Issuance:
         clock: Clock,
         names: AccountNames,
         remover: Remover,
+        ending: Ending,
         recipe_of: Callable[[EngineConfig, Role], Recipe],
         background: Background,
     ) -> None:
@@ -78,6 +77,7 @@ class Issuance:
         self._engines = engines
         self._names = names
         self._remover = remover
+        self._ending = ending
         self._recipe_of = recipe_of
         self._background = background
 
@@ -133,7 +133,7 @@ class Issuance:
                 issued = await order.engine.issue(
                     IssueRequest(
                         account=account_of(intent, order.recipe),
-                        expires_at=self._target_expiry(intent.expires_ms),
+                        expires_at=target_expiry(self.clock, intent.expires_ms),
                         password_policy=order.role.password_policy,
                         comment=f"leasehold {intent.id} for {intent.identity}",
                     )
@@ -156,7 +156,7 @@ class Issuance:
 
     async def undelivered(self, lease: Lease) -> None:
         """Revoke `lease`, whose credential could not be handed over (rule W8)."""
-        await self._background.finish(self._end(lease.id, Cause.UNDELIVERED, None, wait=True))
+        await self._background.finish(self._ending.end(lease.id, Cause.UNDELIVERED))
 
     async def renew(self, caller: Caller, lease_id: str, increment_s: int | None) -> RenewedLease:
         """Move the deadline of the caller's own lease to `increment_s` seconds from now.
@@ -194,7 +194,7 @@ class Issuance:
         )
         expires_ms = now_ms + granted.ttl_s * 1000
         hit("renew.before-target")
-        await engine.renew(account, self._target_expiry(expires_ms))
+        await engine.renew(account, target_expiry(self.clock, expires_ms))
         hit("renew.moved")
         renewed = lifecycle.renew(lease, now_ms, expires_ms)
         told = Event.new(EventType.RENEWED, now_ms, renewed, caller=caller, rule=decision.rule)
@@ -210,19 +210,7 @@ class Issuance:
         """
         lease = await self._access.visible_lease(caller, lease_id, "revoke-any")
         cause = Cause.HOLDER if self._access.owns(caller, lease) else Cause.OPERATOR
-        return await self._background.finish(self._end(lease_id, cause, caller, wait=wait))
-
-    async def _end(self, lease_id: str, cause: Cause, caller: Caller | None, *, wait: bool) -> bool:
-        async with self._remover.claims.of(lease_id):
-            lease = await self._store.get(lease_id)
-            if lease is None:
-                return True
-            if lease.state in (LeaseState.PENDING, LeaseState.ACTIVE):
-                lease = await self._send_to_revoking(lease, EventType.REVOKING, cause, caller)
-                hit("revoke.intended")
-            if wait and lease.state is not LeaseState.REVOKED:
-                [lease] = await self._remover.remove([lease])
-        return lease.state in (LeaseState.DISABLED, LeaseState.REVOKED)
+        return await self._background.finish(self._ending.end(lease_id, cause, caller, wait=wait))
 
     async def _abandon(self, intent: Lease, error: BaseException) -> None:
         """Revoke what an issue that failed may have made; its own trouble is only logged."""
@@ -232,11 +220,10 @@ class Issuance:
             lease = await self._store.get(intent.id)
             if lease is None or lease.state not in (LeaseState.PENDING, LeaseState.ACTIVE):
                 return
-            lease = await self._send_to_revoking(
+            lease = await self._ending.send_to_revoking(
                 lease,
                 EventType.ISSUE_FAILED,
                 Cause.ISSUE_FAILED,
-                None,
                 unproven=not proven,
                 why=why,
             )
@@ -245,25 +232,8 @@ class Issuance:
         except LeaseholdError as trouble:
             logger.warning("the expiry worker will revoke lease %s: %s", intent.id, trouble)
 
-    async def _send_to_revoking(
-        self,
-        lease: Lease,
-        event: EventType,
-        cause: Cause,
-        caller: Caller | None,
-        *,
-        unproven: bool = False,
-        why: str = "",
-    ) -> Lease:
-        now_ms = self.clock.now_ms()
-        pending = lease.state is LeaseState.PENDING
-        new = lifecycle.revoke(lease, now_ms, cause, unproven=unproven and pending)
-        told = Event.new(event, now_ms, new, caller=caller, why=why)
-        await self._store.write(Change(old=lease, new=new, events=(told,), may_delay_audit=True))
-        return new
-
     async def _nobody_waits(self, issued: IssuedLease) -> None:
-        await self._end(issued.lease.id, Cause.UNDELIVERED, None, wait=True)
+        await self._ending.end(issued.lease.id, Cause.UNDELIVERED)
 
     def _intent(self, order: "_Order", mount: str, operation: str) -> Lease:
         identity = order.decision.identity
@@ -291,9 +261,6 @@ class Issuance:
             max_expires_ms=now_ms + longest_s(order.role, order.decision) * 1000,
             next_ms=now_ms + PENDING_MS,
         )
-
-    def _target_expiry(self, expires_ms: int) -> datetime:
-        return self.clock.wall(expires_ms) + GRACE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

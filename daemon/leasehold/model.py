@@ -48,7 +48,7 @@ class Cause(StrEnum):
     ISSUE_FAILED = "issue-failed"
     CRASH = "crash"
     UNDELIVERED = "undelivered"
-    DAMAGED = "damaged"
+    CONFIG = "config"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,13 +115,17 @@ class Recipe:
 
 
 class EventType(StrEnum):
-    """What happened. The ones in `PUBLISHED` go to subscribers, all go to the audit."""
+    """What happened. The ones in `PUBLISHED` go to subscribers, all go to the audit.
+
+    What happens to something else than a lease is named `<family>-<event>`.
+    """
 
     DENIED = "denied"
     INTENDED = "intended"
     ISSUED = "issued"
     ISSUE_FAILED = "issue-failed"
     RENEWED = "renewed"
+    SHORTENED = "shortened"
     EXPIRING = "expiring"
     REVOKING = "revoking"
     ATTEMPT_FAILED = "attempt-failed"
@@ -131,6 +135,14 @@ class EventType(StrEnum):
     OVERDUE = "overdue"
     POLICY_APPLIED = "policy-applied"
     POLICY_REFUSED = "policy-refused"
+    POLICY_HELD = "policy-held"
+    DRIFT_FOUND = "drift-found"
+    DRIFT_CLEARED = "drift-cleared"
+    ORPHAN_FOUND = "orphan-found"
+    ORPHAN_CLEARED = "orphan-cleared"
+    ORPHAN_REMOVED = "orphan-removed"
+    DRILL_PASSED = "drill-passed"
+    DRILL_FAILED = "drill-failed"
     CLOCK_SUSPECT = "clock-suspect"
     CLOCK_SETTLED = "clock-settled"
     STARTED = "started"
@@ -141,10 +153,21 @@ PUBLISHED = frozenset(
     {
         EventType.ISSUED,
         EventType.RENEWED,
+        EventType.SHORTENED,
         EventType.EXPIRING,
         EventType.REVOKED,
         EventType.EXPIRED,
         EventType.OVERDUE,
+        EventType.POLICY_APPLIED,
+        EventType.POLICY_REFUSED,
+        EventType.POLICY_HELD,
+        EventType.DRIFT_FOUND,
+        EventType.DRIFT_CLEARED,
+        EventType.ORPHAN_FOUND,
+        EventType.ORPHAN_CLEARED,
+        EventType.ORPHAN_REMOVED,
+        EventType.DRILL_PASSED,
+        EventType.DRILL_FAILED,
     }
 )
 
@@ -155,7 +178,8 @@ class Event:
 
     `id` is unique and stays the same on redelivery. `at_ms` is lease time. `lease` is the lease as
     it stands after the change, None for events of the daemon itself. `caller` is who asked, None
-    for what the daemon did by itself. `detail` has short texts only.
+    for what the daemon did by itself. `detail` has short texts only; without a lease its `about`
+    names the thing, such as `engine:main` or `database/creds/reader`.
     """
 
     id: str

@@ -6,28 +6,32 @@ Recipes hold secrets, so their form is for sealed columns only.
 import json
 from collections.abc import Mapping
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 from leasehold.model import Caller, Cause, Event, EventType, Lease, LeaseState, Recipe
 from leasehold.secret import Secret
 
 LEASE_FIELDS = tuple(field.name for field in fields(Lease))
+_line = json.JSONEncoder(separators=(",", ":")).encode
+_fields_of = attrgetter(*LEASE_FIELDS)
+_NO_HANDLE = "{}"
 _SECRET = "$secret"  # noqa: S105 (the tag, not a secret)
 
 
 def lease_values(lease: Lease) -> list[Any]:
     """The lease's fields in the order of `LEASE_FIELDS`, as what JSON and SQLite can hold."""
-    values = [getattr(lease, name) for name in LEASE_FIELDS]
-    values[-1] = json.dumps(dict(lease.handle), sort_keys=True) if lease.handle else "{}"
+    values = list(_fields_of(lease))
+    values[-1] = json.dumps(dict(lease.handle), sort_keys=True) if lease.handle else _NO_HANDLE
     return values
 
 
 def lease_from(values: Mapping[str, Any]) -> Lease:
     """The lease that `lease_values` was made from."""
-    known = {name: values[name] for name in LEASE_FIELDS}
+    known = dict(values)
     known["state"] = LeaseState(known["state"])
     known["cause"] = Cause(known["cause"]) if known["cause"] else None
-    known["handle"] = json.loads(known["handle"])
+    known["handle"] = {} if known["handle"] == _NO_HANDLE else json.loads(known["handle"])
     for flag in ("warned", "overdue", "quarantined", "unproven"):
         known[flag] = bool(known[flag])
     return Lease(**known)
@@ -36,7 +40,7 @@ def lease_from(values: Mapping[str, Any]) -> Lease:
 def dump_event(event: Event) -> str:
     """An event as one line of JSON."""
     caller = event.caller
-    return json.dumps(
+    return _line(
         {
             "id": event.id,
             "type": event.type,
@@ -48,8 +52,7 @@ def dump_event(event: Event) -> str:
             if caller is None
             else [caller.uid, caller.gid, caller.pid, sorted(caller.groups)],
             "detail": dict(event.detail),
-        },
-        separators=(",", ":"),
+        }
     )
 
 

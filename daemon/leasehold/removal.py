@@ -35,11 +35,16 @@ _ENDING = frozenset({LeaseState.REVOKING, LeaseState.DISABLED})
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What one attempt brought; `settle_ms` is how long a late create may still arrive."""
+class Attempt:
+    """What one attempt for `lease` brought, and when.
 
+    `settle_ms` is how long a late create may still arrive.
+    """
+
+    lease: Lease
     result: Removal | EngineError
-    settle_ms: int
+    at_ms: int
+    settle_ms: int = 0
 
 
 class Remover:
@@ -55,16 +60,18 @@ class Remover:
     async def remove(self, leases: Sequence[Lease], cause: Cause | None = None) -> list[Lease]:
         """Make one attempt for each lease; returns them as they stand in the ledger afterwards.
 
-        The caller holds their claims and has read them since. A lease that is not ending yet ends
-        now, for `cause`, and if the attempt succeeds that is a single write. Raises Unavailable
-        when the ledger refuses the outcome; the attempt is then repeated, revoking being
-        idempotent.
+        The caller holds their claims and has read them since. Raises Unavailable when the ledger
+        refuses the outcome; the attempt is then repeated, revoking being idempotent.
         """
-        outcomes = await self._attempt(leases)
-        failpoints.hit("revoke.removed")
-        now_ms = self._clock.now_ms()
-        changes = [_change(lease, outcomes[lease.id], cause, now_ms) for lease in leases]
-        written = await self._store.write_many(changes)
+        return await self.settle(await self.attempt(leases), cause)
+
+    async def settle(self, attempts: Iterable[Attempt], cause: Cause | None = None) -> list[Lease]:
+        """Write down what attempts brought; returns the leases as they stand then.
+
+        A lease that was not ending yet ends for `cause`, and if the attempt succeeded that is a
+        single write. Raises Unavailable.
+        """
+        written = await self._store.write_many([_change(made, cause) for made in attempts])
         failpoints.hit("revoke.written")
         return [change.new for change in written]
 
@@ -85,28 +92,35 @@ class Remover:
         """Drop the recipes that no live lease needs from memory; `live` holds the ids to keep."""
         self._recipes = {key: kept for key, kept in self._recipes.items() if key in live}
 
-    async def _attempt(self, leases: Iterable[Lease]) -> dict[str, _Outcome]:
-        outcomes: dict[str, _Outcome] = {}
-        groups: dict[GuardedEngine, list[tuple[Lease, Account]]] = defaultdict(list)
+    async def attempt(self, leases: Iterable[Lease]) -> list[Attempt]:
+        """Try to take the accounts of `leases` away; nothing is written yet."""
+        attempts: list[Attempt] = []
+        alike: dict[tuple[str, str], list[Lease]] = defaultdict(list)
         for lease in leases:
+            alike[lease.recipe_id, lease.target].append(lease)
+        groups: dict[GuardedEngine, list[tuple[Lease, Account]]] = defaultdict(list)
+        for members in alike.values():
             try:
-                engine, account = await self.place(lease)
+                engine, recipe = await self._reach(members[0])
             except LeaseholdError as error:
-                outcomes[lease.id] = _Outcome(
-                    EnginePermanent(str(error), error_class=ErrorClass.INVALID), 0
-                )
+                nowhere = EnginePermanent(str(error), error_class=ErrorClass.INVALID)
+                now_ms = self._clock.now_ms()
+                attempts += [Attempt(lease, nowhere, now_ms) for lease in members]
                 continue
-            groups[engine].append((lease, account))
-        for engine, members in groups.items():
+            groups[engine] += [(lease, account_of(lease, recipe)) for lease in members]
+        for engine, placed in groups.items():
             results: Sequence[Removal | EngineError]
             try:
-                results = await engine.revoke_many([account for _, account in members])
+                results = await engine.revoke_many([account for _, account in placed])
             except EngineError as error:
-                results = [error] * len(members)
-            settle_ms = int(engine.statement_timeout_s * 2_000)
-            for (lease, _), result in zip(members, results, strict=True):
-                outcomes[lease.id] = _Outcome(result, settle_ms)
-        return outcomes
+                results = [error] * len(placed)
+            now_ms, settle_ms = self._clock.now_ms(), int(engine.statement_timeout_s * 2_000)
+            attempts += [
+                Attempt(lease, result, now_ms, settle_ms)
+                for (lease, _), result in zip(placed, results, strict=True)
+            ]
+        failpoints.hit("revoke.removed")
+        return attempts
 
     async def place(self, lease: Lease) -> tuple[GuardedEngine, Account]:
         """Where the account of `lease` stands: the engine to reach it with, and the account.
@@ -114,10 +128,14 @@ class Remover:
         Raises NotFound or Unavailable when its recipe cannot be read, ConfigError when no engine
         can be made of it.
         """
+        engine, recipe = await self._reach(lease)
+        return engine, account_of(lease, recipe)
+
+    async def _reach(self, lease: Lease) -> tuple[GuardedEngine, Recipe]:
         recipe = self._recipes.get(lease.recipe_id)
         if recipe is None:
             recipe = self._recipes[lease.recipe_id] = await self._store.recipe(lease.recipe_id)
-        return self._engines.for_lease(recipe, lease.target), account_of(lease, recipe)
+        return self._engines.for_lease(recipe, lease.target), recipe
 
 
 def account_of(lease: Lease, recipe: Recipe) -> Account:
@@ -125,8 +143,9 @@ def account_of(lease: Lease, recipe: Recipe) -> Account:
     return Account(name=lease.account, target=lease.target, role=recipe.role, handle=lease.handle)
 
 
-def _change(old: Lease, outcome: _Outcome, cause: Cause | None, now_ms: int) -> Change:
-    lease, result = old, outcome.result
+def _change(made: Attempt, cause: Cause | None) -> Change:
+    old, result, now_ms = made.lease, made.result, made.at_ms
+    lease = old
     jitter = secrets.randbelow(1000) / 1000
     if old.state not in _ENDING:
         lease = lifecycle.revoke(old, now_ms, cause or Cause.TTL)
@@ -134,7 +153,7 @@ def _change(old: Lease, outcome: _Outcome, cause: Cause | None, now_ms: int) -> 
         away = isinstance(result, EngineTemporary)
         new = lifecycle.fail(lease, now_ms, result.reason, jitter, target_away=away)
         kind = EventType.ATTEMPT_FAILED
-    elif result.stage is Stage.REMOVED and (again_ms := _second_look_ms(lease, outcome, now_ms)):
+    elif result.stage is Stage.REMOVED and (again_ms := _second_look_ms(lease, made)):
         new = lifecycle.disable(lease, again_ms, SECOND_LOOK)
         kind = EventType.DISABLED
     elif result.stage is Stage.REMOVED:
@@ -153,14 +172,14 @@ def _change(old: Lease, outcome: _Outcome, cause: Cause | None, now_ms: int) -> 
     return Change(old=old, new=new, events=tuple(events), may_delay_audit=True)
 
 
-def _second_look_ms(lease: Lease, outcome: _Outcome, now_ms: int) -> int | None:
+def _second_look_ms(lease: Lease, made: Attempt) -> int | None:
     """When to look again for a create that may still arrive; None when that look was now."""
     if not lease.unproven:
         return None
     if lease.state is LeaseState.REVOKING:
-        return now_ms + outcome.settle_ms
+        return made.at_ms + made.settle_ms
     # Somebody asked before the second look was due.
-    return lease.next_ms if lease.next_ms is not None and now_ms < lease.next_ms else None
+    return lease.next_ms if lease.next_ms is not None and made.at_ms < lease.next_ms else None
 
 
 def is_overdue(lease: Lease, now_ms: int) -> bool:

@@ -9,45 +9,49 @@ import hmac
 import json
 import logging
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from leasehold.bundle import Bundle, EngineConfig, EngineType, Generation, Role
-from leasehold.engines.registry import Engines
-from leasehold.errors import ConfigError, Unavailable
+from leasehold.engines.registry import BuiltEngines, Engines
+from leasehold.errors import ConfigError, PolicyRefused, Unavailable
 from leasehold.model import Recipe
-from leasehold.policy.load import load_bundle
+from leasehold.policy.load import load
 from leasehold.policy.references import resolve_connection
-from leasehold.policy.sources import check_modes
+from leasehold.policy.users import unix_match
 from leasehold.secret import Secret
 
 logger = logging.getLogger(__name__)
 
+Files = tuple[tuple[str, bytes], ...]
+"""The files of a policy: names with contents."""
 
-class PolicyRefused(ConfigError):
-    """A bundle with problems; `lines` holds one line each, sorted."""
 
-    code = "policy"
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A bundle that can be served: valid, its references resolved, its engines made."""
 
-    def __init__(self, lines: tuple[str, ...]) -> None:
-        super().__init__(f"the policy has {len(lines)} problem(s); run leasehold validate")
-        self.lines = lines
+    bundle: Bundle
+    connections: Mapping[str, Mapping[str, Any]]
+    engines: BuiltEngines
+    files: Files
 
 
 class Serving:
     """Holds the one generation that is served."""
 
-    def __init__(
-        self, policies: Path, types: Mapping[str, EngineType], engines: Engines, key: bytes
-    ) -> None:
-        self._policies = policies
+    def __init__(self, types: Mapping[str, EngineType], engines: Engines, key: bytes) -> None:
+        self.operations = {name: kind.operations for name, kind in types.items()}
         self._types = types
         self._engines = engines
         self._key = key
         self._current: Generation | None = None
         self._recipes: dict[tuple[str, str], Recipe] = {}
-        self.refused = ""
-        """Why the newest bundle is not served, empty when it is."""
+
+    @property
+    def served(self) -> Generation | None:
+        """The generation served now, None before the first one."""
+        return self._current
 
     def current(self) -> Generation:
         """The generation served now. Raises Unavailable before the first one."""
@@ -55,42 +59,46 @@ class Serving:
             raise Unavailable("no policy is served yet")
         return self._current
 
-    async def load(self) -> Generation:
-        """Read the bundle and serve it; the old one stays when this raises.
-
-        Raises PolicyRefused, and ConfigError for a reference or a mode.
-        """
-        try:
-            bundle, connections = await self._read()
-            self._engines.apply(
-                {
-                    name: (config.type, config.mount, connections[name])
-                    for name, config in bundle.engines.items()
-                }
-            )
-        except ConfigError as trouble:
-            self.refused = str(trouble)
-            raise
-        number = 1 if self._current is None else self._current.number + 1
-        self._recipes.clear()
-        self._current = Generation(number=number, bundle=bundle, connections=connections)
-        self.refused = ""
-        return self._current
-
-    async def _read(self) -> tuple[Bundle, dict[str, Mapping[str, Any]]]:
-        check_modes(self._policies)
-        loaded = await asyncio.to_thread(load_bundle, self._policies, self._types)
+    async def validate(self, files: Files) -> Bundle:
+        """The bundle of `files`. Raises PolicyRefused."""
+        loaded = await asyncio.to_thread(load, files, self._types, unix_match)
         if loaded.bundle is None:
             raise PolicyRefused(tuple(problem.line() for problem in loaded.problems))
         for warning in loaded.warnings:
-            logger.warning("policy: %s", warning.line())
+            logger.info("policy: %s", warning.line())
+        return loaded.bundle
+
+    async def prepare(self, files: Files, *, tolerant: bool = False) -> Prepared:
+        """Make ready to serve `files`. Raises PolicyRefused, and ConfigError for a reference.
+
+        When `tolerant`, an engine whose references lead nowhere is left unusable instead: leases
+        that it has made still end by their recipes.
+        """
+        bundle = await self.validate(files)
         connections: dict[str, Mapping[str, Any]] = {}
-        for name, config in loaded.bundle.engines.items():
+        broken: dict[str, str] = {}
+        for name, config in bundle.engines.items():
             try:
                 connections[name] = await resolve_connection(config.connection)
             except ConfigError as trouble:
-                raise ConfigError(f"engine {name}: {trouble}") from trouble
-        return loaded.bundle, connections
+                if not tolerant:
+                    raise ConfigError(f"engine {name}: {trouble}") from trouble
+                logger.error("engine %s cannot be used: %s", name, trouble)
+                broken[name] = str(trouble)
+        configs = {
+            name: (bundle.engines[name].type, bundle.engines[name].mount, connection)
+            for name, connection in connections.items()
+        }
+        return Prepared(bundle, connections, self._engines.build(configs, broken), files)
+
+    def serve(self, prepared: Prepared, number: int) -> Generation:
+        """Serve a prepared bundle as generation `number`, in one step that cannot fail."""
+        self._engines.serve(prepared.engines)
+        self._recipes.clear()
+        self._current = Generation(
+            number=number, bundle=prepared.bundle, connections=prepared.connections
+        )
+        return self._current
 
     def recipe_of(self, config: EngineConfig, role: Role) -> Recipe:
         """What revoking an account of `role` will need, named by a keyed digest of itself."""

@@ -25,17 +25,27 @@ _TRUTH = {"true": True, "false": False}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How one daemon runs; each field is described in the schema. Paths are absolute."""
+    """How one daemon runs; each field is described in the schema. Paths are absolute.
 
-    policies: Path
+    `policies` is a path, or the address of a git repository.
+    """
+
+    policies: str
     state_dir: Path
     socket: Path
     socket_mode: int = 0o660
     socket_group: str | None = None
     deployment: str | None = None
+    apply: Literal["auto", "manual"] = "auto"
     mqtt: str | None = None
     mqtt_password_file: Path | None = None
     key_file: Path
+    allowed_signers: Path | None = None
+    gpg_home: Path | None = None
+    git_token: str | None = None
+    git_ssh_key_file: Path | None = None
+    git_known_hosts_file: Path | None = None
+    git_ca_file: Path | None = None
     log_level: str = "info"
     log_format: Literal["text", "json"] = "text"
     allow_user_namespace: bool = False
@@ -152,7 +162,7 @@ def _typed(given: _Given, about: Mapping[str, Any]) -> object:
         except ValueError:
             return given.text
         return number if math.isfinite(number) else given.text
-    if about.get("x-path") and given.text and given.here:
+    if about.get("x-path") and given.text and given.here and "://" not in given.text:
         return str(Path(given.text).absolute())
     return given.text
 
@@ -163,15 +173,22 @@ def _settings(values: Mapping[str, Any]) -> Settings:
 
     state_dir = Path(values["state_dir"])
     return Settings(
-        policies=Path(values["policies"]),
+        policies=values["policies"],
         state_dir=state_dir,
         socket=Path(values["socket"]),
         socket_mode=int(values["socket_mode"], 8),
         socket_group=values.get("socket_group"),
         deployment=values.get("deployment"),
+        apply=values["apply"],
         mqtt=values.get("mqtt"),
         mqtt_password_file=path("mqtt_password_file"),
         key_file=path("key_file") or state_dir / "key",
+        allowed_signers=path("allowed_signers"),
+        gpg_home=path("gpg_home"),
+        git_token=values.get("git_token"),
+        git_ssh_key_file=path("git_ssh_key_file"),
+        git_known_hosts_file=path("git_known_hosts_file"),
+        git_ca_file=path("git_ca_file"),
         log_level=values["log_level"],
         log_format=values["log_format"],
         allow_user_namespace=values["allow_user_namespace"],

@@ -3,15 +3,15 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 
 from leasehold.clock import SystemClock
 from leasehold.engines.registry import Engines
-from leasehold.errors import ConfigError, EngineError, LeaseholdError
+from leasehold.errors import LeaseholdError
 from leasehold.leases.store import LeaseStore
 from leasehold.model import Event, EventType
+from leasehold.reconcile.applier import Applier
 from leasehold.removal import Remover
-from leasehold.serving import PolicyRefused, Serving
+from leasehold.serving import Serving
 from leasehold.systemd import notify
 
 logger = logging.getLogger(__name__)
@@ -23,30 +23,34 @@ ENGINE_CHECK_S = 300.0
 
 
 class Upkeep:
-    """Eternal tasks and the reload. `changed` is called when another generation is served."""
+    """Eternal tasks and the reload."""
 
     def __init__(
         self,
         *,
         serving: Serving,
+        applier: Applier,
         engines: Engines,
         store: LeaseStore,
         clock: SystemClock,
         remover: Remover,
-        changed: Callable[[], None],
     ) -> None:
         self._serving = serving
+        self._applier = applier
         self._engines = engines
         self._store = store
         self._clock = clock
         self._remover = remover
-        self._changed = changed
         self._wanted = asyncio.Event()
         self._check_now = asyncio.Event()
 
     def reload_soon(self) -> None:
         """Have `reload_when_asked` read the policy again."""
         self._wanted.set()
+
+    def check_soon(self) -> None:
+        """Have `check_engines` try every engine now."""
+        self._check_now.set()
 
     async def tell(self, kind: EventType, **detail: str) -> None:
         """Audit something about the daemon itself; what cannot be written is logged."""
@@ -107,26 +111,10 @@ class Upkeep:
                 logger.warning("engine %s: %s", name, missing)
 
     async def reload_when_asked(self) -> None:
-        """Serve the policy as it is now, each time somebody asks; a bad one changes nothing."""
+        """Look at the policy as it is now, each time somebody asks; a bad one changes nothing."""
         while True:
             await self._wanted.wait()
             self._wanted.clear()
             notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
-            try:
-                generation = await self._serving.load()
-            except (ConfigError, EngineError) as trouble:
-                lines = trouble.lines if isinstance(trouble, PolicyRefused) else ()
-                for line in lines:
-                    logger.error("policy: %s", line)
-                logger.error("the policy stays as it was: %s", trouble)
-                await self.tell(EventType.POLICY_REFUSED, why=str(trouble))
-            else:
-                logger.info("generation %d is served", generation.number)
-                await self.tell(
-                    EventType.POLICY_APPLIED,
-                    generation=str(generation.number),
-                    digest=generation.bundle.digest,
-                )
-                self._changed()
-                self._check_now.set()
+            await self._applier.look()
             notify("READY=1")

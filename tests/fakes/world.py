@@ -20,6 +20,7 @@ from fakes.policy import HOLDER, a_bundle, connections
 from leasehold.access import Access
 from leasehold.background import Background
 from leasehold.bundle import Bundle, EngineConfig, Generation, Role
+from leasehold.ending import Ending
 from leasehold.engines.registry import Engines
 from leasehold.events.audit import GENESIS, FileAudit, verify
 from leasehold.expiry import ExpiryWorker
@@ -32,6 +33,8 @@ from leasehold.model import Caller, EventType, Lease, LeaseState, Recipe
 from leasehold.removal import Remover
 
 KEY = Key(id="0123456789abcdef", value=bytes(range(32)))
+QUIET_MS = 15 * 60_000
+"""Longer than the longest wait for another attempt, twice."""
 ENDING = (LeaseState.PENDING, LeaseState.REVOKING, LeaseState.DISABLED)
 
 
@@ -167,6 +170,7 @@ class World:
             clock=self.clock,
             names=AccountNames(self.store.deployment_id, KEY.derive("account tag")),
             remover=self.remover,
+            ending=Ending(self.store, self.clock, self.remover),
             recipe_of=self._recipe_of,
             background=Background(await group),
         )
@@ -203,12 +207,11 @@ class World:
     def serve(self, bundle: Bundle) -> None:
         """Serve another policy."""
         self.generation = self._generation(self.generation.number + 1, bundle)
-        self.engines.apply(
-            {
-                name: (config.type, config.mount, self.generation.connections[name])
-                for name, config in bundle.engines.items()
-            }
+        connections = self.generation.connections
+        built = self.engines.build(
+            {name: (its.type, its.mount, connections[name]) for name, its in bundle.engines.items()}
         )
+        self.engines.serve(built)
 
     def _recipe_of(self, config: EngineConfig, role: Role) -> Recipe:
         connection = self.generation.connections[config.name]
@@ -248,16 +251,18 @@ class World:
         return found
 
     async def settle(self) -> None:
-        """Let time pass and work be done until no lease is on its way anywhere."""
-        for _ in range(300):
+        """Let time pass until no lease is on its way anywhere, which must not take for ever."""
+        began_ms = self.clock.now_ms()
+        while self.clock.now_ms() - began_ms < QUIET_MS:
             await self.finish_what_is_under_way()
             await self.sweep()
             if not any(lease.state in ENDING for lease in await self.leases()):
                 return
             found = [await self.store.next_ms(name) for name in await self.store.live_engines()]
-            next_ms = min((due for due in found if due is not None), default=0)
-            self.clock.advance(ms=max(1_000, next_ms - self.clock.now_ms()))
-        raise AssertionError(f"never quiet: {await self.leases()}")
+            left_ms = min((due for due in found if due is not None), default=0)
+            left_ms -= self.clock.now_ms()
+            self.clock.advance(ms=min(max(1_000, left_ms), 10_000))
+        raise AssertionError(f"not quiet after {QUIET_MS} ms: {await self.leases()}")
 
     async def finish_what_is_under_way(self) -> None:
         """Wait for work that goes on although its caller has gone."""

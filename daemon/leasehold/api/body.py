@@ -11,6 +11,8 @@ from aiohttp import web
 from leasehold.errors import Invalid, TooLarge
 
 BODY_BYTES = 65_536
+BUNDLE_BYTES = 32 << 20
+"""For routes that take a whole policy; only operators reach them."""
 QUERY_BYTES = 2_048
 BODY_S = 10.0
 """How long the whole body may take; aiohttp itself waits for a stalled one for ever."""
@@ -20,8 +22,8 @@ _FORM = "application/x-www-form-urlencoded"
 _CONTROL_KEYS = frozenset({"list", "scan", "help"})
 
 
-async def read_values(request: web.BaseRequest) -> dict[str, Any]:
-    """What the body and the query say, the body first. Raises Invalid, TooLarge.
+async def read_values(request: web.BaseRequest, most: int = BODY_BYTES) -> dict[str, Any]:
+    """What the body, of `most` bytes, and the query say. Raises Invalid, TooLarge.
 
     The body is JSON whatever Content-Type says, since Go clients send none, unless it is declared
     and looks like a form.
@@ -32,26 +34,26 @@ async def read_values(request: web.BaseRequest) -> dict[str, Any]:
     values = _form(query)
     for key in _CONTROL_KEYS & values.keys():
         del values[key]
-    data = (await _read(request)).strip()
+    data = (await _read(request, most)).strip()
     if data:
         is_form = request.content_type == _FORM and data[:1] not in (b"{", b"[")
         values |= _form(_text(data)) if is_form else _object(data)
     return values
 
 
-async def _read(request: web.BaseRequest) -> bytes:
+async def _read(request: web.BaseRequest, most: int) -> bytes:
     if not request.body_exists:
         return b""
     declared = request.content_length
-    if declared is not None and declared > BODY_BYTES:
-        raise TooLarge(f"the body has {declared} bytes; allowed are {BODY_BYTES}")
+    if declared is not None and declared > most:
+        raise TooLarge(f"the body has {declared} bytes; allowed are {most}")
     data = bytearray()
     try:
         async with asyncio.timeout(BODY_S):
             while chunk := await request.content.readany():
                 data += chunk
-                if len(data) > BODY_BYTES:
-                    raise TooLarge(f"the body has more than the {BODY_BYTES} bytes allowed")
+                if len(data) > most:
+                    raise TooLarge(f"the body has more than the {most} bytes allowed")
     except TimeoutError:
         raise Invalid(f"the body did not arrive within {BODY_S:g} s") from None
     except web.RequestPayloadError as error:

@@ -70,7 +70,7 @@ class Dispatcher:
         if request.headers.get("X-Vault-Wrap-TTL", "0") not in ("", "0"):
             raise Invalid("response wrapping is not offered; leave X-Vault-Wrap-TTL out")
         route, path = self._find(request)
-        fields = Fields(await read_values(request))
+        fields = Fields(await read_values(request, route.body_bytes))
         reply = await route.handler(Ask(caller, path, fields))
         if reply.body is None or not reply.enveloped:
             return reply
@@ -134,7 +134,8 @@ def _rendered(reply: Reply, request_id: str) -> web.Response:
 
 
 def _refusal(problem: Problem, request: web.BaseRequest) -> web.Response:
-    body = json.dumps({"errors": [text for text in problem.errors if text]}).encode()
+    told = {"errors": [text for text in problem.errors if text], "code": problem.code}
+    body = json.dumps(told).encode()
     response = web.Response(
         status=problem.status, body=body, headers={**_HEADERS, **problem.headers}
     )

@@ -57,6 +57,15 @@ class Fields:
             return tuple(filter(None, (value or "").split(",")))
         raise Invalid(f"{name}: found {_kind(value)}; allowed is a list of texts")
 
+    def pairs(self, name: str) -> list[tuple[str, str]] | None:
+        """A list of pairs of texts, None when it is missing. Raises Invalid."""
+        value = self._get(name)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(map(_is_pair, value)):
+            raise Invalid(f"{name}: found {_kind(value)}; allowed is a list of pairs of texts")
+        return [(first, second) for first, second in value]
+
     def flag(self, name: str, *, default: bool) -> bool:
         """True or false. Raises Invalid."""
         value = self._get(name)
@@ -104,6 +113,10 @@ def _span_s(value: object) -> int | None:
     if not isinstance(value, str) or not _SPAN.fullmatch(text):
         return None
     return int(sum(Decimal(count) * _UNITS[unit] for count, unit in _PART.findall(text)))
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(x, str) for x in value)
 
 
 def _is_number(text: str) -> bool:

@@ -124,6 +124,7 @@ def _bind(spec: SocketSpec) -> socket.socket:
     length = len(os.fsencode(spec.path))
     if length > PATH_BYTES:
         raise ConfigError(f"{spec.path}: has {length} bytes; allowed for a socket are {PATH_BYTES}")
+    group = -1 if spec.group is None else _group_id(spec.group)
     try:
         if spec.path.is_socket():
             spec.path.unlink()  # left by a daemon that was killed; we hold its lock
@@ -133,8 +134,7 @@ def _bind(spec: SocketSpec) -> socket.socket:
             bound.bind(str(spec.path))
         finally:
             os.umask(previous)
-        if spec.group is not None:
-            os.chown(spec.path, -1, _group_id(spec.group), follow_symlinks=False)
+        os.chown(spec.path, -1, group, follow_symlinks=False)
         spec.path.chmod(spec.mode)
         bound.listen(BACKLOG)
     except OSError as error:

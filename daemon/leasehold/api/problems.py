@@ -1,28 +1,38 @@
 """Errors as HTTP: the only place with the status of a failure. Pure.
 
-The body is Vault's, `{"errors": ["text"]}`. Unknown leases answer 400, as Vault's do.
+The body is Vault's, `{"errors": ["text"]}`, with the error's stable code beside it. Unknown leases
+answer 400, as Vault's do.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from leasehold.errors import (
+    ConfigError,
     Conflict,
     Denied,
     EngineError,
     Invalid,
     LeaseholdError,
     LimitReached,
+    Locked,
     NotFound,
+    PolicyRefused,
+    Stale,
     TooLarge,
     Unavailable,
+    Unsafe,
 )
 
 _STATUSES: Mapping[type[LeaseholdError], int] = {
     Invalid: 400,
+    ConfigError: 400,
     Denied: 403,
     NotFound: 404,
     Conflict: 409,
+    Locked: 409,
+    Stale: 409,
+    Unsafe: 409,
     TooLarge: 413,
     LimitReached: 429,
     EngineError: 502,
@@ -36,6 +46,7 @@ class Problem:
 
     status: int
     errors: tuple[str, ...]
+    code: str
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -45,19 +56,22 @@ def problem_of(error: LeaseholdError) -> Problem:
     headers = {}
     if isinstance(error, LimitReached | Unavailable):
         headers["Retry-After"] = str(error.retry_after_s)
-    return Problem(status, (str(error),), headers)
+    errors = error.lines if isinstance(error, PolicyRefused) else (str(error),)
+    return Problem(status, errors, error.code, headers)
 
 
 def internal(request_id: str) -> Problem:
     """The answer for a defect; what happened stands in the log under the request's id."""
-    return Problem(500, (f"internal error; the daemon's log has it under {request_id}",))
+    text = f"internal error; the daemon's log has it under {request_id}"
+    return Problem(500, (text,), "internal")
 
 
 def no_route(path: str) -> Problem:
     """Nothing is served at this path."""
-    return Problem(404, (f"no handler for route {path[:200]!r}",))
+    return Problem(404, (f"no handler for route {path[:200]!r}",), "no-route")
 
 
 def wrong_method(method: str, allowed: str) -> Problem:
     """The path is served, this method is not."""
-    return Problem(405, (f"unsupported operation {method}; allowed are {allowed}",))
+    text = f"unsupported operation {method}; allowed are {allowed}"
+    return Problem(405, (text,), "wrong-method")

@@ -49,9 +49,9 @@ def lookup(lease: Lease, clock: Clock, *, renewable: bool) -> dict[str, Any]:
     return {
         "id": lease.id,
         "path": lease.path,
-        "issue_time": _time(clock.wall(lease.issued_ms)),
-        "expire_time": _time(clock.wall(lease.expires_ms)),
-        "last_renewal": _time(clock.wall(lease.renewed_ms)) if lease.renewed_ms else None,
+        "issue_time": instant(clock.wall(lease.issued_ms)),
+        "expire_time": instant(clock.wall(lease.expires_ms)),
+        "last_renewal": instant(clock.wall(lease.renewed_ms)) if lease.renewed_ms else None,
         "renewable": renewable and lease.state is LeaseState.ACTIVE,
         "ttl": _left_s(lease, clock),
     }
@@ -68,10 +68,10 @@ def listed(lease: Lease, clock: Clock) -> dict[str, Any]:
         "owner": lease.owner,
         "tenant": lease.tenant,
         "account": lease.account,
-        "issue_time": _time(clock.wall(lease.issued_ms)),
-        "expire_time": _time(clock.wall(lease.expires_ms)),
-        "max_expire_time": _time(clock.wall(lease.max_expires_ms)),
-        "end_time": _time(clock.wall(lease.ended_ms)) if lease.ended_ms else None,
+        "issue_time": instant(clock.wall(lease.issued_ms)),
+        "expire_time": instant(clock.wall(lease.expires_ms)),
+        "max_expire_time": instant(clock.wall(lease.max_expires_ms)),
+        "end_time": instant(clock.wall(lease.ended_ms)) if lease.ended_ms else None,
         "ttl": _left_s(lease, clock),
         "cause": lease.cause,
         "attempts": lease.attempts,
@@ -119,6 +119,6 @@ def _left_s(lease: Lease, clock: Clock) -> int:
     return round((lease.expires_ms - clock.now_ms()) / 1000)
 
 
-def _time(instant: datetime) -> str:
+def instant(at: datetime) -> str:
     """RFC 3339 in UTC, which Go clients parse strictly."""
-    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

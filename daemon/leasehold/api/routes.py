@@ -8,7 +8,9 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from leasehold.api.body import BODY_BYTES, BUNDLE_BYTES
 from leasehold.api.handlers import Ask, Handlers
+from leasehold.api.policy import PolicyHandlers
 from leasehold.api.replies import Reply
 from leasehold.policy.compile import RESERVED_MOUNTS
 
@@ -28,9 +30,10 @@ class Route:
     methods: frozenset[str]
     pattern: re.Pattern[str]
     handler: Handler
+    body_bytes: int = BODY_BYTES
 
 
-def routes(serve: Handlers) -> tuple[Route, ...]:
+def routes(serve: Handlers, policy: PolicyHandlers) -> tuple[Route, ...]:
     """The table, first match first."""
     return (
         _route(HEALTH, "sys/health", serve.health),
@@ -44,13 +47,18 @@ def routes(serve: Handlers) -> tuple[Route, ...]:
         _route(GET, "leasehold/status", serve.status),
         _route(GET, "leasehold/engines", serve.engines),
         _route(GET, "leasehold/leases", serve.leases),
+        _route(GET | WRITE, "leasehold/plan", policy.plan, BUNDLE_BYTES),
+        _route(WRITE, "leasehold/apply", policy.apply),
+        _route(GET, "leasehold/generations", policy.generations),
         _route(GET | WRITE, "{mount}/{operation}/{role}", serve.issue),
     )
 
 
-def _route(methods: frozenset[str], path: str, handler: Handler) -> Route:
+def _route(
+    methods: frozenset[str], path: str, handler: Handler, body_bytes: int = BODY_BYTES
+) -> Route:
     pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
     pattern = re.sub(r"\{(\w+)…\}", r"(?P<\1>.+)", pattern)
     if path.startswith("{mount}"):
         pattern = rf"(?!(?:{'|'.join(sorted(RESERVED_MOUNTS))})/){pattern}"
-    return Route(methods, re.compile(pattern), handler)
+    return Route(methods, re.compile(pattern), handler, body_bytes)

@@ -15,7 +15,7 @@ def socket_option(command: Command) -> Command:
     """`--socket`, else LEASEHOLD_SOCKET, else where the package puts it; passed as `socket`."""
     return click.option(
         "--socket",
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, readable=False),
         envvar="LEASEHOLD_SOCKET",
         default=DEFAULT_SOCKET,
         show_default=True,

@@ -4,7 +4,7 @@ import json
 import logging
 from datetime import UTC, datetime
 
-QUIET = ("aiohttp.access", "asyncio")
+QUIET = ("aiohttp.access", "asyncio", "psycopg", "psycopg.pool")
 
 
 class JsonLines(logging.Formatter):

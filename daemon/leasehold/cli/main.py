@@ -1,7 +1,8 @@
 """The group of commands, found by name and imported when called, and what errors come to.
 
 Exit codes: 0 done; 1 refused or failed; 2 wrong usage, no daemon to ask, or (`status`) accounts
-overdue; 6 the policy is invalid. An error is one line on stderr, never a traceback.
+overdue; 3 over a safety limit; 4 stale; 5 somebody else is at it; 6 the policy is invalid. An error
+is one line on stderr, never a traceback.
 """
 
 import errno
@@ -12,17 +13,19 @@ import click
 
 from leasehold import __version__
 from leasehold.cli.output import examples
-from leasehold.errors import LeaseholdError
+from leasehold.errors import LeaseholdError, PolicyRefused
 
 FAILED = 1
-EXIT_CODES = {"unreachable": 2, "policy": 6}
+EXIT_CODES = {"unreachable": 2, "unsafe": 3, "stale": 4, "locked": 5, "policy": 6}
 """By the error's code; any other error exits with FAILED."""
 
 COMMANDS = {
+    "apply": "Serve what the policy source has.",
     "completion": "Print the completion script of a shell.",
     "demo": "Show a lease from issue to expiry, on private servers.",
     "engines": "List the engines and how they fare.",
     "leases": "List leases.",
+    "plan": "Show what an apply would do.",
     "read": "Issue a credential and print it.",
     "renew": "Move the end of a lease.",
     "revoke": "End leases now.",
@@ -80,6 +83,8 @@ class Commands(click.Group):
 
 
 def _report(error: LeaseholdError) -> int:
+    for line in error.lines if isinstance(error, PolicyRefused) else ():
+        click.echo(line, err=True)
     for line in str(error).splitlines():
         click.echo(f"leasehold: {line}", err=True)
     return EXIT_CODES.get(error.code, FAILED)
@@ -102,7 +107,7 @@ def cli() -> None:
     lease ends, whatever died in between.
 
     Exit codes: 0 done, 1 refused or failed, 2 wrong usage, no daemon to ask or (status) accounts
-    overdue, 6 invalid policy.
+    overdue, 3 over a safety limit, 4 stale, 5 somebody else is at it, 6 invalid policy.
     """
     # A surrogate or a name in another script must not stop a listing on an ASCII terminal.
     for stream in (sys.stdout, sys.stderr):

@@ -13,15 +13,22 @@ from leasehold.cli.output import examples
         "leasehold serve --policies policies/ --state-dir /var/lib/leasehold --mqtt mqtt://localhost"
     ),
 )
-@click.option("--policies", metavar="DIR", help="The policy to serve.")
+@click.option("--policies", metavar="DIR|URL", help="The policy to serve; see docs/git.md for git.")
 @click.option("--state-dir", metavar="DIR", help="Where the store, the audit and the key stand.")
 @click.option("--socket", metavar="PATH", help="Where callers connect.")
 @click.option("--socket-mode", metavar="MODE", help="Mode of the socket, octal: 0660.")
 @click.option("--socket-group", metavar="GROUP", help="Group of the socket.")
 @click.option("--deployment", metavar="NAME", help="This deployment's name in events.")
+@click.option("--apply", metavar="MODE", help="Apply a changed policy: auto, or manual.")
 @click.option("--mqtt", metavar="URL", help="Broker for events: mqtt://host:1883.")
 @click.option("--mqtt-password-file", metavar="FILE", help="Password for the broker.")
 @click.option("--key-file", metavar="FILE", help="The key of the store.")
+@click.option("--allowed-signers", metavar="FILE", help="ssh keys that must sign commits.")
+@click.option("--gpg-home", metavar="DIR", help="GnuPG keys that must sign commits.")
+@click.option("--git-token", metavar="REF", help="Token for git+https: file:/path, env:NAME, …")
+@click.option("--git-ssh-key-file", metavar="FILE", help="Private key for git+ssh.")
+@click.option("--git-known-hosts-file", metavar="FILE", help="Keys of the hosts of git+ssh.")
+@click.option("--git-ca-file", metavar="FILE", help="Authorities that git+https trusts.")
 @click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error.")
 @click.option("--json", "log_format", flag_value="json", help="Log JSON, one object a line.")
 @click.option("--allow-user-namespace", is_flag=True, default=None, help="See operations.md.")
@@ -37,15 +44,8 @@ def serve(**flags: object) -> None:
     # Here, not above: `leasehold --help` and completion must not pay for the daemon's imports.
     from leasehold.cli.logs import configure
     from leasehold.daemon import run
-    from leasehold.serving import PolicyRefused
     from leasehold.settings import load_settings
 
     settings = load_settings(flags, os.environ)
     configure(settings.log_level, settings.log_format)
-    try:
-        code = run(settings)
-    except PolicyRefused as refused:
-        for line in refused.lines:
-            click.echo(line, err=True)
-        raise
-    raise click.exceptions.Exit(code)
+    raise click.exceptions.Exit(run(settings))

@@ -1,6 +1,7 @@
 """The verbs of a lease and the daemon's own pages, as calls."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import base64
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,33 @@ class Client:
         reply = self._get("leasehold/engines", {})
         engines: Sequence[Mapping[str, Any]] = reply.body["data"]["engines"]
         return engines
+
+    def plan(self, files: Iterable[tuple[str, bytes]] | None = None) -> Mapping[str, Any]:
+        """What an apply would do; of `files`, names with contents, instead of the source if given.
+
+        Raises PolicyRefused.
+        """
+        body: dict[str, object] = {}
+        if files is not None:
+            body["files"] = [[name, base64.b64encode(data).decode()] for name, data in files]
+        data: Mapping[str, Any] = self._put("leasehold/plan", body).body["data"]
+        return data
+
+    def apply(self, checksum: str | None = None, allow: Sequence[str] = ()) -> Mapping[str, Any]:
+        """Serve what the source has, if the plan of it has `checksum`.
+
+        `allow` has codes of safety limits to break this once. Raises Stale, Unsafe, Locked,
+        PolicyRefused.
+        """
+        body = {"checksum": checksum or "", "allow_unsafe": list(allow)}
+        data: Mapping[str, Any] = self._put("leasehold/apply", body).body["data"]
+        return data
+
+    def generations(self) -> Sequence[Mapping[str, Any]]:
+        """What was applied, the newest first."""
+        data = self._get("leasehold/generations", {}).body["data"]
+        applied: Sequence[Mapping[str, Any]] = data["generations"]
+        return applied
 
     def _get(self, target: str, query: Mapping[str, object]) -> Reply:
         suffix = f"?{urlencode(query)}" if query else ""

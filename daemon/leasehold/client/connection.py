@@ -14,9 +14,13 @@ from leasehold.errors import (
     Invalid,
     LeaseholdError,
     LimitReached,
+    Locked,
     NotFound,
+    PolicyRefused,
+    Stale,
     TooLarge,
     Unavailable,
+    Unsafe,
 )
 
 DEFAULT_SOCKET = Path("/run/leasehold/leasehold.sock")
@@ -29,6 +33,8 @@ _REFUSALS: Mapping[int, type[LeaseholdError]] = {
     413: TooLarge,
     415: Invalid,
 }
+_CODES: Mapping[str, type[LeaseholdError]] = {kind.code: kind for kind in (Locked, Stale, Unsafe)}
+"""Refusals that say more than their status does."""
 
 
 class Unreachable(Unavailable):
@@ -119,6 +125,9 @@ def _why(path: Path, error: Exception, timeout_s: float) -> str:
 def _refusal(status: int, answer: Mapping[str, Any], retry_after: str | None) -> LeaseholdError:
     errors = answer.get("errors")
     texts = [str(text).strip() for text in errors] if isinstance(errors, list) else []
+    code = str(answer.get("code", ""))
+    if code == PolicyRefused.code:
+        return PolicyRefused(tuple(texts))
     # An answer's text is one line here, whatever a server put into it.
     text = " ".join("; ".join(texts).split()) or f"the daemon refused with status {status}"
     wait_s = int(retry_after) if retry_after and retry_after.isdecimal() else 1
@@ -126,4 +135,4 @@ def _refusal(status: int, answer: Mapping[str, Any], retry_after: str | None) ->
         return LimitReached(text, retry_after_s=wait_s)
     if status in (502, 503):
         return Unavailable(text, retry_after_s=wait_s)
-    return _REFUSALS.get(status, LeaseholdError)(text)
+    return _CODES.get(code, _REFUSALS.get(status, LeaseholdError))(text)

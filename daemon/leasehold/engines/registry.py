@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leasehold.engines.guarded import GuardedEngine
-from leasehold.errors import NotFound
+from leasehold.errors import NotFound, Unavailable
 from leasehold.model import Recipe
 from leasehold.plugin import Engine, Secret
 
@@ -37,19 +37,32 @@ class _Configured:
     engine: GuardedEngine
 
 
+@dataclass(frozen=True, slots=True)
+class BuiltEngines:
+    """Engines that are made and not yet served, and by name why others could not be made."""
+
+    usable: Mapping[str, _Configured]
+    broken: Mapping[str, str]
+
+
 class Engines:
     """Opens, keeps and replaces engines. `load` returns the class of an engine type."""
 
     def __init__(self, load: Callable[[str], type[Engine]]) -> None:
         self._load = load
-        self._configured: dict[str, _Configured] = {}
+        self._configured: Mapping[str, _Configured] = {}
+        self._broken: Mapping[str, str] = {}
         self._older: dict[bytes, GuardedEngine] = {}
 
-    def apply(self, configs: Mapping[str, tuple[str, str, Mapping[str, Any]]]) -> None:
-        """Serve these engines: type, mount and resolved connection by name. All or nothing.
+    def build(
+        self,
+        configs: Mapping[str, tuple[str, str, Mapping[str, Any]]],
+        broken: Mapping[str, str] | None = None,
+    ) -> BuiltEngines:
+        """Make these engines without serving them: type, mount, resolved connection by name.
 
-        An engine whose connection did not change is kept with all its connections; one that is
-        replaced stays for the leases made through it. Raises ConfigError.
+        An engine whose connection did not change is the one that is served. `broken` says why
+        others cannot be used. Raises ConfigError.
         """
         built: dict[str, _Configured] = {}
         for name, (type_name, mount, connection) in configs.items():
@@ -60,13 +73,19 @@ class Engines:
             else:
                 engine = GuardedEngine(self._load(type_name), name, connection)
                 built[name] = _Configured(digest, mount, engine)
+        return BuiltEngines(built, broken or {})
+
+    def serve(self, built: BuiltEngines) -> None:
+        """Serve what was built; an engine that is replaced stays for the leases made through it."""
         for name, old in self._configured.items():
-            if name not in built or built[name].engine is not old.engine:
+            if name not in built.usable or built.usable[name].engine is not old.engine:
                 self._older[old.digest] = old.engine
-        self._configured = built
+        self._configured, self._broken = built.usable, built.broken
 
     def current(self, name: str) -> GuardedEngine:
-        """The engine of the served generation. Raises NotFound."""
+        """The engine of the served generation. Raises NotFound, or Unavailable for a broken one."""
+        if name in self._broken:
+            raise Unavailable(f"engine {name} cannot be used: {self._broken[name]}")
         if name not in self._configured:
             raise NotFound(f"engine {name} is not in the policy")
         return self._configured[name].engine

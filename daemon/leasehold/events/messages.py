@@ -52,27 +52,31 @@ class Health:
 def event_message(
     event: Event, seq: int, *, deployment: str, wall: Callable[[int], datetime]
 ) -> Message:
-    """The message that tells an event of a lease.
+    """The message that tells an event.
 
-    `seq` is its place in the outbox; `wall` turns lease time into UTC. Raises ValueError for an
-    event of no lease, which nobody may subscribe to.
+    `seq` is its place in the outbox; `wall` turns lease time into UTC.
     """
     lease = event.lease
-    if lease is None:
-        raise ValueError(f"a {event.type} event tells of no lease")
+    levels: tuple[str, ...]
+    if lease is not None:
+        family, kind, subject = "lease", str(event.type), lease.id
+        levels, facts = (lease.mount, lease.role), _facts(lease, event, wall)
+    else:
+        family, _, kind = event.type.partition("-")
+        subject = event.detail.get("about", "")
+        levels, facts = tuple(filter(None, subject.split("/"))), _told(event)
     payload = {
         "specversion": "1.0",
         "id": event.id,
         "source": f"/leasehold/{_level(deployment)}",
-        "type": f"leasehold.lease.{event.type}",
-        "subject": lease.id,
+        "type": f"leasehold.{family}.{kind}",
+        "subject": subject,
         "time": _rfc3339(wall(event.at_ms)),
         "datacontenttype": JSON,
         "sequence": str(seq).zfill(_SEQUENCE_DIGITS),
-        "data": _facts(lease, event, wall),
+        "data": facts,
     }
-    topic = _topic(deployment, "lease", event.type, lease.mount, lease.role)
-    return Message(topic, _json(payload), CLOUD_EVENT)
+    return Message(_topic(deployment, family, kind, *levels), _json(payload), CLOUD_EVENT)
 
 
 def status_message(
@@ -87,6 +91,13 @@ def status_message(
     if health is not None:
         payload |= asdict(health)
     return Message(_topic(deployment, "status"), _json(payload), JSON)
+
+
+def _told(event: Event) -> dict[str, Any]:
+    """What an event of no lease tells: its own short texts, without the name of its subject."""
+    told = {name: text[:REASON_CHARS] for name, text in event.detail.items() if name != "about"}
+    uid = None if event.caller is None else event.caller.uid
+    return {**told, "caller_uid": uid}
 
 
 def _facts(lease: Lease, event: Event, wall: Callable[[int], datetime]) -> dict[str, Any]:

@@ -70,6 +70,21 @@ def renew(lease: Lease, now_ms: int, expires_ms: int) -> Lease:
     )
 
 
+def cap(lease: Lease, now_ms: int, max_expires_ms: int) -> Lease:
+    """The lease ends at `max_expires_ms` at the latest, which is earlier than it was to be."""
+    if not now_ms < max_expires_ms <= lease.max_expires_ms:
+        raise Conflict(f"lease {lease.id} cannot be capped at that instant")
+    expires_ms = min(lease.expires_ms, max_expires_ms)
+    start_ms = lease.renewed_ms or lease.issued_ms
+    return _move(
+        lease,
+        LeaseState.ACTIVE,
+        expires_ms=expires_ms,
+        max_expires_ms=max_expires_ms,
+        next_ms=expires_ms if lease.warned else _warn_ms(start_ms, expires_ms),
+    )
+
+
 def warn(lease: Lease) -> Lease:
     """The holder was told that the end is near; next is the end itself."""
     return _move(lease, LeaseState.ACTIVE, warned=True, next_ms=lease.expires_ms)

@@ -1,6 +1,5 @@
 """Rows of leases and events, each with a MAC that shows every change made behind our back (K3)."""
 
-import hashlib
 import hmac
 import json
 import sqlite3
@@ -17,6 +16,7 @@ _SETS = ", ".join(f"{name} = ?" for name in (*LEASE_FIELDS[1:], "mac"))
 SELECT = f"SELECT {_COLUMNS}, mac FROM lease"
 INSERT = f"INSERT INTO lease ({_COLUMNS}, mac) VALUES ({_MARKS})"
 UPDATE = f"UPDATE lease SET {_SETS} WHERE id = ? AND version = ?"
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Rows:
@@ -27,7 +27,8 @@ class Rows:
 
     def values(self, lease: Lease) -> list[Any]:
         """The columns of a row, the MAC last."""
-        values = [_plain(value) for value in lease_values(lease)]
+        # SQLite knows no truth values, and the MAC is over what is read back.
+        values = [int(it) if it is True or it is False else it for it in lease_values(lease)]
         return [*values, self._mac(values)]
 
     def lease(self, row: sqlite3.Row) -> Lease:
@@ -39,12 +40,7 @@ class Rows:
             verifies = False
         if not verifies:
             raise Unavailable(f"lease {row['id']}: the row does not verify, it was damaged")
-        return lease_from(row)  # type: ignore[arg-type]  # a Row maps names to values
+        return lease_from(dict(zip(LEASE_FIELDS, values[:-1], strict=True)))
 
     def _mac(self, values: Sequence[Any]) -> bytes:
-        text = json.dumps(values, separators=(",", ":"))
-        return hmac.digest(self._key, text.encode(), hashlib.sha256)
-
-
-def _plain(value: object) -> object:
-    return int(value) if isinstance(value, bool) else value
+        return hmac.digest(self._key, _encode(values).encode(), "sha256")

@@ -19,8 +19,8 @@ from leasehold import failpoints
 from leasehold.clock import Clock
 from leasehold.errors import Conflict, LeaseholdError, Unavailable
 from leasehold.keys.envelope import Envelope
-from leasehold.leases import sqlite_files, sqlite_meta, sqlite_rows
-from leasehold.leases.store import AuditLog, Change
+from leasehold.leases import sqlite_documents, sqlite_files, sqlite_meta, sqlite_rows
+from leasehold.leases.store import AuditLog, Change, Document
 from leasehold.leases.tally import Tally, check_limits, counted
 from leasehold.model import PUBLISHED, Event
 from leasehold.record import dump_event, dump_recipe, load_event
@@ -33,7 +33,7 @@ BATCH = 500
 
 @dataclass(slots=True)
 class Job:
-    """Writes that belong together: changes, or bare events, or events that were published.
+    """Writes that belong together: changes, documents, bare events, or events that were published.
 
     With `each`, a change that is refused does not fail the others. `outcome` gets the changes
     that were written; it belongs to the event loop and is not touched in the writer's thread.
@@ -41,6 +41,7 @@ class Job:
 
     outcome: "asyncio.Future[list[Change]]"
     changes: Sequence[Change] = ()
+    documents: Sequence[Document] = ()
     events: Sequence[Event] = ()
     published: int | None = None
     each: bool = False
@@ -179,6 +180,8 @@ class Writer:
     def _write(self, job: Job, tally: Tally, recipes: set[str], *, full: bool) -> list[Change]:
         if job.published is not None:
             self._db.execute("DELETE FROM outbox WHERE seq <= ?", (job.published,))
+        for document in job.documents:
+            sqlite_documents.write(self._db, self._envelope, document)
         written = []
         for change in job.changes:
             try:
@@ -192,9 +195,10 @@ class Writer:
 
     def _write_change(self, change: Change, tally: Tally, recipes: set[str], *, full: bool) -> None:
         values = self._rows.values(change.new)
+        if full and (change.old is None or change.new.expires_ms > change.old.expires_ms):
+            # What is left of the disk is for ending leases (rule D1).
+            raise Unavailable("the disk of the state directory is nearly full; free some space")
         if change.old is None:
-            if full:
-                raise Unavailable("the disk of the state directory is nearly full; free some space")
             check_limits(change, tally)
             self._keep_recipe(change, recipes)
             self._db.execute(sqlite_rows.INSERT, values)

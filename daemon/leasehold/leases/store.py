@@ -7,7 +7,7 @@ audit. Reads see every write that has returned.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from leasehold.clock import Anchor
 from leasehold.model import AuditHead, Event, Lease, LeaseState, Recipe
@@ -51,6 +51,19 @@ class Change:
     limits: Limits | None = None
     recipe: Recipe | None = None
     may_delay_audit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A small record beside the leases: a generation, a finding, a piece of evidence.
+
+    `kind` and `name` are its place, `value` is what JSON can hold, None to take it away. The store
+    keeps it sealed, so it may hold what a policy holds.
+    """
+
+    kind: str
+    name: str
+    value: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +113,15 @@ class LeaseStore(Protocol):
     async def record(self, *events: Event) -> None:
         """Audit (and publish, where the type asks for it) events that change no lease."""
 
+    async def keep(self, documents: Sequence[Document], *events: Event) -> None:
+        """Make documents durable in one transaction with the events that tell of them."""
+
+    async def document(self, kind: str, name: str) -> Document | None:
+        """One document. Raises Unavailable when it does not open."""
+
+    async def documents(self, kind: str) -> list[Document]:
+        """All documents of a kind, by name. Raises Unavailable when one does not open."""
+
     async def recipe(self, recipe_id: str) -> Recipe:
         """A kept recipe. Raises NotFound."""
 
@@ -109,8 +131,13 @@ class LeaseStore(Protocol):
     async def live_engines(self) -> list[str]:
         """Names of the engines that a live lease belongs to."""
 
-    async def due(self, engine: str, now_ms: int, limit: int) -> list[Lease]:
-        """Up to `limit` leases of `engine` whose `next_ms` has come, oldest first."""
+    async def due(
+        self, engine: str, now_ms: int, limit: int, after: Lease | None = None
+    ) -> list[Lease]:
+        """Up to `limit` leases of `engine` whose `next_ms` has come, oldest first.
+
+        With `after`, the last one of the page before, only those that come behind it.
+        """
 
     async def stuck(self, engine: str, now_ms: int, limit: int) -> list[Lease]:
         """Leases of `engine` that wait for another attempt after `now_ms`, oldest deadline first.
@@ -135,6 +162,12 @@ class LeaseStore(Protocol):
         limit: int = 500,
     ) -> list[Lease]:
         """Leases by prefix of their id, in order of ids behind `after`."""
+
+    async def holders(self) -> Mapping[tuple[str, str], Mapping[str, int]]:
+        """Live leases by identity, for each mount and role that has any."""
+
+    async def beyond(self, mount: str, role: str, span_ms: int) -> int:
+        """Live leases of a role that end later than `span_ms` after they were issued."""
 
     async def counts(self) -> Counts:
         """How many there are; costs the same for ten leases and for a million."""

@@ -8,10 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from leasehold.bundle import Bundle, EngineConfig, Identity, PasswordPolicy
+from leasehold.bundle import (
+    AccessTest,
+    Bundle,
+    EngineConfig,
+    Identity,
+    PasswordPolicy,
+    Safety,
+)
 from leasehold.policy import passwords
 from leasehold.policy.connections import compile_connection
 from leasehold.policy.draft import Draft
+from leasehold.policy.durations import seconds
 from leasehold.policy.grants import compile_grants
 from leasehold.policy.limits import Limits, mount_faults
 from leasehold.policy.problems import nearest
@@ -45,6 +53,8 @@ def compile_bundle(draft: Draft, digest: str) -> Compiled:
             for mount, each in mount_limits.items()
             if "max_leases" in each
         },
+        safety=_safety(draft),
+        tests=_tests(draft),
     )
     return Compiled(bundle, limits)
 
@@ -108,6 +118,31 @@ def _identities(draft: Draft) -> dict[str, Identity]:
                 tell = draft.warn if isinstance(fault, NotOnThisHost) else draft.fault
                 tell(path, str(fault), key=True)
         made[name] = Identity(
-            name=name, owner=identity["owner"], tenant=identity["tenant"], match=tuple(matches)
+            name=name,
+            owner=identity["owner"],
+            tenant=identity["tenant"],
+            match=tuple(matches),
+            facts=tuple(match["unix"] for match in identity["match"]),
         )
     return made
+
+
+def _safety(draft: Draft) -> Safety:
+    if any(path[:1] == ("safety",) for path in draft.broken):
+        return Safety()
+    said = draft.named("safety")
+    return Safety(**{**said, "protected": tuple(said.get("protected", ()))})
+
+
+def _tests(draft: Draft) -> tuple[AccessTest, ...]:
+    return tuple(
+        AccessTest(
+            facts=test["as"]["unix"],
+            path=test["path"],
+            verb=test.get("verb", "issue"),
+            allowed=test["expect"] == "allow",
+            ttl_s=seconds(test["ttl"]) if "ttl" in test else None,
+            index=index,
+        )
+        for index, test in draft.whole("tests")
+    )

@@ -8,7 +8,13 @@ from leasehold.policy.decide import covers
 from leasehold.policy.draft import Draft
 from leasehold.policy.problems import nearest
 
-OWN_PATHS = ("leasehold/engines", "leasehold/status")
+OWN_PATHS = (
+    "leasehold/apply",
+    "leasehold/engines",
+    "leasehold/generations",
+    "leasehold/plan",
+    "leasehold/status",
+)
 """What `operate` is asked for, beside the paths of roles."""
 
 

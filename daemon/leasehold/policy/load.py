@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from leasehold.bundle import Bundle, EngineType, UnixMatch
+from leasehold.policy.claims import refuted
 from leasehold.policy.compile import compile_bundle
 from leasehold.policy.draft import Draft
 from leasehold.policy.files import read
@@ -57,6 +58,8 @@ def load(
     compiled = compile_bundle(draft, digest.hexdigest())
     found += map(merged.places.problem, draft.faults)
     warnings = _sorted(map(merged.places.problem, draft.warnings))
+    if not found:
+        found += map(merged.places.problem, refuted(compiled.bundle))
     if found:
         return Loaded(None, _sorted(found), warnings)
     return Loaded(compiled.bundle, (), warnings, compiled.limits)

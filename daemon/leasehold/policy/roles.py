@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from leasehold.bundle import EngineConfig, PasswordPolicy, Role
+from leasehold.bundle import EngineConfig, OnChange, OnRemoval, PasswordPolicy, Role
 from leasehold.errors import ConfigError
 from leasehold.policy import templates
 from leasehold.policy.draft import Draft
+from leasehold.policy.durations import seconds
 from leasehold.policy.limits import Limits, limits_of, role_faults
 from leasehold.policy.problems import Fault, Path, nearest
 from leasehold.policy.validate import common_role_keys
@@ -47,6 +48,9 @@ def compile_roles(
             max_leases=limits[place].max_leases,
             password_policy=policies.get(role.get("password_policy", ""), PasswordPolicy()),
             username_template=role.get("username_template"),
+            on_removal=OnRemoval(role.get("on_removal", OnRemoval.DRAIN)),
+            on_change=OnChange(role.get("on_change", OnChange.RENEW)),
+            drill_every_s=seconds(role["drill"]["every"]) if "drill" in role else None,
             options=options,
         )
     return roles, limits

@@ -33,16 +33,22 @@ def check_modes(path: Path) -> None:
         raise _missing(path)
     real = path.resolve()
     for place in (real, *(_below(real) if real.is_dir() else ())):
-        info = place.lstat()
-        if stat.S_ISLNK(info.st_mode):
-            continue  # it leads to a place that is looked at itself, or is refused when read
-        if info.st_uid not in (0, os.geteuid()):
-            raise ConfigError(f"{place}: belongs to uid {info.st_uid}, not to root or us; chown it")
-        if info.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            mode = stat.S_IMODE(info.st_mode)
-            raise ConfigError(
-                f"{place}: others may write it (mode {mode:04o}); run chmod go-w {place}"
-            )
+        check_mode(place)
+
+
+def check_mode(place: Path) -> None:
+    """Refuse one file or directory that others could change. Raises ConfigError as above.
+
+    A link leads to a place that is looked at itself, or is refused when it is read.
+    """
+    info = place.lstat()
+    if stat.S_ISLNK(info.st_mode):
+        return
+    if info.st_uid not in (0, os.geteuid()):
+        raise ConfigError(f"{place}: belongs to uid {info.st_uid}, not to root or us; chown it")
+    if info.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        mode = stat.S_IMODE(info.st_mode)
+        raise ConfigError(f"{place}: others may write it (mode {mode:04o}); run chmod go-w {place}")
 
 
 def _files(path: Path) -> list[tuple[Path, str]]:

@@ -6,7 +6,7 @@ from leasehold.plugin import Health
 from leasehold_plugins.postgresql.pools import Connection
 from leasehold_plugins.postgresql.statements import identifier, literal
 
-OLDEST, NEWEST = 14, 17
+OLDEST = 14
 _ADMIN_OPTION_SINCE = 160000
 """Since 16 CREATEROLE alone lets nobody grant a role; ADMIN OPTION on it does."""
 

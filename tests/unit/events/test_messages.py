@@ -4,7 +4,6 @@ import json
 import re
 from datetime import UTC, datetime
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -55,13 +54,21 @@ callers = st.builds(Caller, uid=st.integers(0, 2**32 - 1), gid=counts, pid=count
 events = st.builds(
     Event,
     id=st.uuids().map(lambda made: made.hex),
-    type=st.sampled_from(sorted(PUBLISHED)),
+    type=st.sampled_from(sorted(kind for kind in PUBLISHED if "-" not in kind)),
     at_ms=instants,
     lease=leases,
     caller=st.none() | callers,
     detail=st.fixed_dictionaries(
         {"rule": st.just(MARK)}, optional={"why": st.text(min_size=1, max_size=400)}
     ),
+)
+others = st.builds(
+    Event,
+    id=st.uuids().map(lambda made: made.hex),
+    type=st.sampled_from(sorted(kind for kind in PUBLISHED if "-" in kind)),
+    at_ms=instants,
+    caller=st.none() | callers,
+    detail=st.dictionaries(st.sampled_from(["about", "why", "what"]), st.text(max_size=400)),
 )
 healths = st.builds(
     Health,
@@ -160,6 +167,15 @@ def test_what_the_daemon_did_by_itself_has_no_caller_and_no_reason():
     assert told["reason"] is None
 
 
-def test_an_event_of_no_lease_is_not_published():
-    with pytest.raises(ValueError, match="no lease"):
-        message(Event.new(EventType.STARTED, 1))
+@given(others, counts)
+def test_an_event_of_no_lease_is_what_the_schema_says(event: Event, seq: int):
+    VALIDATOR.validate(payload(event, seq))
+
+
+def test_an_event_of_no_lease_is_told_under_its_family_and_its_subject():
+    event = Event.new(EventType.DRILL_FAILED, 1, about="database/creds/reader", why="no login")
+    made = message(event)
+    told = json.loads(made.payload)
+    assert made.topic == "leasehold/prod/drill/failed/database/creds/reader"
+    assert (told["type"], told["subject"]) == ("leasehold.drill.failed", "database/creds/reader")
+    assert told["data"] == {"why": "no login", "caller_uid": None}

@@ -1,0 +1,88 @@
+"""The routes about the policy itself: plan, apply, what was applied. For operators only."""
+
+import base64
+import binascii
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from leasehold.access import Access
+from leasehold.api.handlers import Ask
+from leasehold.api.replies import Reply, instant
+from leasehold.clock import Clock
+from leasehold.errors import Invalid
+from leasehold.leases.store import LeaseStore
+from leasehold.reconcile.applier import Applier
+from leasehold.reconcile.generations import history
+from leasehold.reconcile.plan import as_json
+from leasehold.reconcile.safety import CODES
+from leasehold.serving import Files
+
+OPERATE = "operate"
+
+
+class PolicyHandlers:
+    """`carry_out` makes an attempt at what an apply asks of leases, and says if some is left."""
+
+    def __init__(
+        self,
+        access: Access,
+        applier: Applier,
+        store: LeaseStore,
+        clock: Clock,
+        carry_out: Callable[[], Coroutine[Any, Any, bool]],
+    ) -> None:
+        self._access = access
+        self._applier = applier
+        self._store = store
+        self._clock = clock
+        self._carry_out = carry_out
+
+    async def plan(self, ask: Ask) -> Reply:
+        """`leasehold/plan`: what an apply would do; of `files` instead of the source if given."""
+        await self._access.require(ask.caller, "leasehold/plan", OPERATE)
+        plan = await self._applier.plan(_files(ask.fields.pairs("files")))
+        return Reply(body={"data": as_json(plan, online=True)})
+
+    async def apply(self, ask: Ask) -> Reply:
+        """`leasehold/apply`: serve what the source has."""
+        allowed = await self._access.require(ask.caller, "leasehold/apply", OPERATE)
+        codes = ask.fields.texts("allow_unsafe")
+        for code in codes:
+            if code not in CODES:
+                raise Invalid(f"allow_unsafe: found '{code[:40]}'; allowed are {', '.join(CODES)}")
+        plan = await self._applier.apply(
+            ask.caller,
+            allowed.identity.name,
+            checksum=ask.fields.text("checksum") or None,
+            allow=codes,
+        )
+        waiting = await self._carry_out()
+        generation = self._access.generation()
+        changed = generation.number != plan.generation
+        told = {"changed": changed, "generation": generation.number, "orders_waiting": waiting}
+        return Reply(body={"data": {**told, "plan": as_json(plan, online=True)}})
+
+    async def generations(self, ask: Ask) -> Reply:
+        """`leasehold/generations`: what was applied, the newest first."""
+        await self._access.require(ask.caller, "leasehold/generations", OPERATE)
+        applied = [
+            {
+                "number": each.number,
+                "digest": each.digest,
+                "applied_at": instant(self._clock.wall(each.applied_ms)),
+                "by": each.by,
+                "origin": dict(each.origin),
+                "files": [name for name, _ in each.files],
+            }
+            for each in reversed(await history(self._store))
+        ]
+        return Reply(body={"data": {"generations": applied}})
+
+
+def _files(pairs: list[tuple[str, str]] | None) -> Files | None:
+    if pairs is None:
+        return None
+    try:
+        return tuple((name, base64.b64decode(data, validate=True)) for name, data in pairs)
+    except binascii.Error:
+        raise Invalid("files: found what is not base64; allowed are pairs [name, base64]") from None

@@ -1,0 +1,77 @@
+"""`leasehold apply`: serve what the policy source has."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from leasehold.cli.asking import socket_option
+from leasehold.cli.output import examples, json_option, print_json
+from leasehold.cli.plan_text import as_text
+from leasehold.client import Client
+from leasehold.errors import Invalid
+
+DIFFERS, PARTLY = 2, 7
+
+
+@click.command(
+    "apply",
+    epilog=examples(
+        "leasehold apply                             look at the plan, then say yes or no",
+        "leasehold apply --checksum 9c41-77aa-02d1   what was looked at and nothing else",
+        "leasehold apply --yes --allow-unsafe max-deletes",
+    ),
+)
+@click.option("--checksum", metavar="SUM", help="Refuse if the plan has another checksum now.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--allow-unsafe", "allow", metavar="CODE", multiple=True, help="Break this safety limit once."
+)
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when something changed.")
+@json_option
+@socket_option
+def apply(
+    checksum: str | None,
+    yes: bool,
+    allow: tuple[str, ...],
+    detailed_exitcode: bool,
+    as_json: bool,
+    socket: Path,
+) -> None:
+    """Serve what the policy source has now.
+
+    Shows the plan and asks, unless --yes or --checksum says that somebody has looked at it. What is
+    applied is what was shown; when that changed meanwhile, nothing is done.
+
+    Exit codes: 0, 2 something changed (with --detailed-exitcode), 3 refused by a safety limit, 4
+    the plan is another one now, 5 somebody else is at an apply, 6 the policy is invalid, 7 served,
+    but some leases are not yet as it says (the daemon goes on).
+    """
+    client = Client(socket)
+    if checksum is None:
+        checksum = _looked_at(client, yes=yes, as_json=as_json)
+    done = client.apply(checksum, allow)
+    if as_json:
+        print_json(done)
+    elif done["changed"]:
+        click.echo(f"generation {done['generation']} is served")
+    else:
+        click.echo(f"nothing changed; generation {done['generation']} is served")
+    if done["orders_waiting"]:
+        click.echo("leasehold: some leases are not yet as the policy says; see the log", err=True)
+        raise click.exceptions.Exit(PARTLY)
+    if detailed_exitcode and done["changed"]:
+        raise click.exceptions.Exit(DIFFERS)
+
+
+def _looked_at(client: Client, *, yes: bool, as_json: bool) -> str:
+    """The checksum of the plan that a person has agreed to."""
+    if not yes and not sys.stdin.isatty():
+        raise Invalid("nobody is here to look at the plan; give --checksum SUM, or --yes")
+    plan = client.plan()
+    if not as_json:
+        click.echo(as_text(plan))
+    if not yes and not plan["empty"]:
+        click.confirm("Apply this?", abort=True)
+    checksum: str = plan["checksum"]
+    return checksum

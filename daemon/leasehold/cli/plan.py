@@ -1,0 +1,103 @@
+"""`leasehold plan`: what an apply would do."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from leasehold.cli.asking import socket_option
+from leasehold.cli.output import examples, json_option, print_json
+from leasehold.cli.plan_text import as_markdown, as_text
+from leasehold.client import Client
+
+DIFFERS, UNSAFE = 2, 3
+
+
+@click.command(
+    "plan",
+    epilog=examples(
+        "leasehold plan                                  what the daemon would apply",
+        "leasehold plan policies/                        what it would do with these files",
+        "leasehold plan policies/ --offline --base old/  without a daemon, as in a pull request",
+    ),
+)
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--offline", is_flag=True, help="Ask no daemon; compare PATH with --base.")
+@click.option("--base", type=click.Path(path_type=Path), help="The policy to compare with.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write a comment here too.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when something changes.")
+@json_option
+@socket_option
+def plan(
+    path: Path | None,
+    offline: bool,
+    base: Path | None,
+    markdown: Path | None,
+    detailed_exitcode: bool,
+    as_json: bool,
+    socket: Path,
+) -> None:
+    """Show what an apply would do.
+
+    Every change with the live leases that it hits and their holders, who gains and who loses
+    access, and the safety limits that it breaks. Without PATH the daemon plans what its policy
+    source has; with PATH it plans those files, and applies nothing.
+
+    Exit codes: 0, 2 something changes (with --detailed-exitcode), 3 a safety limit is broken, 6 the
+    policy is invalid.
+    """
+    made: Mapping[str, Any]
+    if offline:
+        made = _offline(path, base)
+    elif base is not None:
+        raise click.UsageError("--base goes with --offline")
+    else:
+        made = Client(socket).plan(None if path is None else _files(path))
+    if markdown is not None:
+        markdown.write_text(as_markdown(made))
+    if as_json:
+        print_json(made)
+    else:
+        click.echo(as_text(made))
+    if made["unsafe"]:
+        raise click.exceptions.Exit(UNSAFE)
+    if detailed_exitcode and not made["empty"]:
+        raise click.exceptions.Exit(DIFFERS)
+
+
+def _files(path: Path) -> list[tuple[str, bytes]]:
+    from leasehold.policy.sources import sources
+
+    return list(sources(path))
+
+
+def _offline(path: Path | None, base: Path | None) -> dict[str, Any]:
+    # Here, since they would cost every other command its start.
+    from leasehold.engines.catalog import installed_engine_types
+    from leasehold.errors import PolicyRefused
+    from leasehold.policy.load import load_bundle
+    from leasehold.reconcile.plan import as_json, make_plan
+
+    if path is None:
+        raise click.UsageError("--offline needs PATH, the policy to plan")
+    types = installed_engine_types()
+    bundles = []
+    for place in (base, path):
+        loaded = None if place is None else load_bundle(place, types)
+        if loaded is not None and loaded.bundle is None:
+            raise PolicyRefused(tuple(problem.line() for problem in loaded.problems))
+        bundles.append(None if loaded is None else loaded.bundle)
+    old, new = bundles
+    if new is None:
+        raise click.UsageError("--offline needs PATH, the policy to plan")
+    made = make_plan(
+        old,
+        new,
+        generation=0,
+        usage={},
+        live_leases=0,
+        operations={name: kind.operations for name, kind in types.items()},
+        revocability={},
+    )
+    return as_json(made, online=False)

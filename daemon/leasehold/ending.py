@@ -1,0 +1,93 @@
+"""Ending one lease before its time, or bringing its end nearer, whoever asks for that.
+
+The ledger comes first and the target second, so that a crash between them is caught up.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+from leasehold.clock import Clock
+from leasehold.errors import EngineError
+from leasehold.failpoints import hit
+from leasehold.leases import lifecycle
+from leasehold.leases.store import Change, LeaseStore
+from leasehold.model import Caller, Cause, Event, EventType, Lease, LeaseState
+from leasehold.removal import Remover
+
+logger = logging.getLogger(__name__)
+
+GRACE = timedelta(seconds=60)
+"""How long after the deadline the target ends an account by itself, where it can (rule W13)."""
+_NOT_ENDING = (LeaseState.PENDING, LeaseState.ACTIVE)
+
+
+class Ending:
+    """Ends leases. Holds a lease's claim for as long as it works on it."""
+
+    def __init__(self, store: LeaseStore, clock: Clock, remover: Remover) -> None:
+        self._store = store
+        self._clock = clock
+        self._remover = remover
+
+    async def end(
+        self, lease_id: str, cause: Cause, caller: Caller | None = None, *, wait: bool = True
+    ) -> bool:
+        """End a lease now. True when access has ended, False when that is queued."""
+        async with self._remover.claims.of(lease_id):
+            lease = await self._store.get(lease_id)
+            return lease is None or await self._end(lease, cause, caller, wait=wait)
+
+    async def _end(self, lease: Lease, cause: Cause, caller: Caller | None, *, wait: bool) -> bool:
+        if lease.state in _NOT_ENDING:
+            lease = await self.send_to_revoking(lease, EventType.REVOKING, cause, caller)
+            hit("revoke.intended")
+        if wait and lease.state is not LeaseState.REVOKED:
+            [lease] = await self._remover.remove([lease])
+        return lease.state in (LeaseState.DISABLED, LeaseState.REVOKED)
+
+    async def send_to_revoking(
+        self,
+        lease: Lease,
+        event: EventType,
+        cause: Cause,
+        caller: Caller | None = None,
+        *,
+        unproven: bool = False,
+        why: str = "",
+    ) -> Lease:
+        """Write down that a lease, whose claim the caller holds, must end."""
+        now_ms = self._clock.now_ms()
+        pending = lease.state is LeaseState.PENDING
+        new = lifecycle.revoke(lease, now_ms, cause, unproven=unproven and pending)
+        told = Event.new(event, now_ms, new, caller=caller, why=why)
+        await self._store.write(Change(old=lease, new=new, events=(told,), may_delay_audit=True))
+        return new
+
+    async def cap(self, lease_id: str, max_ttl_s: int, why: str) -> None:
+        """Let a lease live for `max_ttl_s` seconds from its issue at most; older ones end now."""
+        async with self._remover.claims.of(lease_id):
+            lease = await self._store.get(lease_id)
+            if lease is None or lease.state is not LeaseState.ACTIVE:
+                return
+            now_ms, limit_ms = self._clock.now_ms(), lease.issued_ms + max_ttl_s * 1000
+            if limit_ms <= now_ms:
+                await self._end(lease, Cause.CONFIG, None, wait=True)
+            elif limit_ms < lease.max_expires_ms:
+                new = lifecycle.cap(lease, now_ms, limit_ms)
+                told = Event.new(EventType.SHORTENED, now_ms, new, why=why)
+                await self._store.write(Change(old=lease, new=new, events=(told,)))
+                await self._tell_target(new)
+
+    async def _tell_target(self, lease: Lease) -> None:
+        """Move the target's own expiry too; it is the second line, so trouble is only logged."""
+        try:
+            engine, account = await self._remover.place(lease)
+            if engine.renewable:
+                await engine.renew(account, target_expiry(self._clock, lease.expires_ms))
+        except EngineError as trouble:
+            logger.info("lease %s ends earlier, but not at the target: %s", lease.id, trouble)
+
+
+def target_expiry(clock: Clock, expires_ms: int) -> datetime:
+    """When the target is to end an account by itself."""
+    return clock.wall(expires_ms) + GRACE

@@ -1,0 +1,104 @@
+"""The objects of a bundle by address, each as fields that people read. Pure.
+
+No secret is among them: a connection's secrets are references in a bundle.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from leasehold.bundle import Bundle, EngineConfig, Grant, Identity, Reference, Role
+from leasehold.policy.durations import text
+
+Fields = Mapping[str, str]
+
+
+def objects(bundle: Bundle) -> dict[str, Fields]:
+    """Every object of the bundle: its fields by its address."""
+    found: dict[str, Fields] = {}
+    for name, engine in bundle.engines.items():
+        found[f"engine:{name}"] = _engine(engine)
+    for (mount, _), role in bundle.roles.items():
+        found[role_address(role)] = {"mount": mount, **_role(role)}
+    for name, identity in bundle.identities.items():
+        found[f"identity:{name}"] = _identity(identity)
+    found |= _rules(bundle)
+    for mount, most in bundle.mount_limits.items():
+        found[f"limits:{mount}"] = {"max_leases": str(most)}
+    safety = {name: _plain(getattr(bundle.safety, name)) for name in bundle.safety.__slots__}
+    found["safety"] = safety
+    return found
+
+
+def _rules(bundle: Bundle) -> dict[str, Fields]:
+    """Access rules; of those that differ in their cap alone the longest counts, as in `decide`."""
+    longest: dict[str, float] = {}
+    for grant in bundle.grants:
+        cap = float("inf") if grant.max_ttl_s is None else grant.max_ttl_s
+        address = _grant_address(grant)
+        longest[address] = max(cap, longest.get(address, 0))
+    return {
+        address: {"max_ttl": "" if cap == float("inf") else text(int(cap))}
+        for address, cap in longest.items()
+    }
+
+
+def role_address(role: Role) -> str:
+    """`role:<engine>/<name>`."""
+    return f"role:{role.engine}/{role.name}"
+
+
+def _engine(engine: EngineConfig) -> Fields:
+    connection = {f"connection.{key}": _plain(value) for key, value in engine.connection.items()}
+    return {"type": engine.type, "mount": engine.mount, **connection}
+
+
+def _role(role: Role) -> Fields:
+    fields = {
+        "default_ttl": text(role.default_ttl_s),
+        "max_ttl": text(role.max_ttl_s),
+        "max_leases": _plain(role.max_leases),
+        "password_policy": _plain(
+            {
+                "length": role.password_policy.length,
+                "required": dict(role.password_policy.required),
+                "allowed_symbols": role.password_policy.allowed_symbols,
+            }
+        ),
+        "username_template": _plain(role.username_template),
+        "on_removal": role.on_removal.value,
+        "on_change": role.on_change.value,
+        "drill.every": _span(role.drill_every_s),
+    }
+    return {**fields, **{key: _plain(value) for key, value in role.options.items()}}
+
+
+def _identity(identity: Identity) -> Fields:
+    return {
+        "owner": identity.owner,
+        "tenant": identity.tenant,
+        "match": ", ".join(sorted(map(_match, identity.facts))),
+    }
+
+
+def _match(facts: Mapping[str, Any]) -> str:
+    return "unix:" + ",".join(f"{name}={_plain(value)}" for name, value in sorted(facts.items()))
+
+
+def _grant_address(grant: Grant) -> str:
+    who, where = ",".join(sorted(grant.identities)), ",".join(sorted(grant.paths))
+    return f"access:{who} {'+'.join(sorted(grant.verbs))} {where}"
+
+
+def _span(span_s: int | None) -> str:
+    return "" if span_s is None else text(span_s)
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Reference):
+        return f"{value.scheme}:{value.target}"
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)

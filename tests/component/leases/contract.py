@@ -1,0 +1,245 @@
+"""What every store keeps when it is written to: durability, order, limits, and the audit."""
+
+import asyncio
+
+import pytest
+
+from component.leases.home import (
+    RECIPE,
+    Home,
+    OnAStore,
+    activated,
+    end,
+    ended,
+    intent,
+    issue,
+    newer,
+    pending,
+    renewed,
+    revoking,
+)
+from fakes.leases import START_MS, a_lease
+from leasehold.errors import Conflict, LimitReached, NotFound, Unavailable
+from leasehold.leases.store import Limits
+from leasehold.model import Caller, Event, EventType, LeaseState
+
+
+class WritingContract(OnAStore):
+    """Subclass it, and say where stores live."""
+
+    async def test_what_was_written_is_there_after_a_restart(self, home: Home) -> None:
+        async with home.opened() as store:
+            lease = await issue(store)
+            deployment, waiting = store.deployment_id, await store.outbox(10)
+            head = await store.checkpoint()
+        async with home.opened() as store:
+            assert await store.get(lease.id) == lease
+            assert await store.recipe(RECIPE.id) == RECIPE
+            assert await store.outbox(10) == waiting
+            assert await store.checkpoint() == head
+            assert store.deployment_id == deployment
+            assert (await store.counts()).by_state[LeaseState.ACTIVE] == 1
+            assert store.saved_anchor == home.clock.anchor()
+
+    async def test_an_answer_comes_only_when_a_restart_would_find_it(self, home: Home) -> None:
+        """The store is opened beside itself, as after a kill at the instant of the answer."""
+        async with home.opened() as store:
+            for number in range(5):
+                lease = await issue(store, number)
+                assert home.found_beside(lease.id) == (lease.state, lease.version)
+
+    async def test_a_write_over_a_version_that_is_gone_is_a_conflict(self, store) -> None:
+        lease = await issue(store)
+        await store.write(revoking(lease))
+        with pytest.raises(Conflict, match="changed by somebody else"):
+            await store.write(newer(lease, last_error="late"))
+        assert (await store.get(lease.id)).state is LeaseState.REVOKING
+
+    async def test_of_many_who_change_one_lease_at_once_one_wins(self, store) -> None:
+        lease = await issue(store)
+        changes = [newer(lease, last_error=f"by {number}") for number in range(20)]
+        results = await asyncio.gather(
+            *(store.write(change) for change in changes), return_exceptions=True
+        )
+        won = [change for change, result in zip(changes, results, strict=True) if result is None]
+        assert [type(result) for result in results if result is not None] == [Conflict] * 19
+        assert await store.get(lease.id) == won[0].new
+
+    async def test_of_many_changes_written_together_the_refused_are_left_out(self, store) -> None:
+        leases = [await issue(store, number) for number in range(4)]
+        await store.write(newer(leases[1], last_error="first"))
+        changes = [revoking(lease) for lease in leases]
+        assert await store.write_many(changes) == [changes[0], changes[2], changes[3]]
+        assert (await store.get(leases[1].id)).last_error == "first"
+        assert await store.write_many([]) == []
+
+    async def test_a_change_that_cannot_be_written_fails_alone(self, store) -> None:
+        """A plugin's nonsense must not stop the writes of others, now or later."""
+        lease = pending(1)
+        await store.write(intent(lease))
+        nonsense = newer(lease, handle={"connection": object()})
+        past_max = newer(lease, expires_ms=lease.max_expires_ms + 1)
+        results = await asyncio.gather(
+            *(issue(store, number) for number in range(2, 10)),
+            store.write(nonsense),
+            store.write(past_max),
+            return_exceptions=True,
+        )
+        assert all(isinstance(result, Exception) for result in results[-2:])
+        assert [lease.state for lease in results[:-2]] == [LeaseState.ACTIVE] * 8
+        assert await store.get(lease.id) == lease
+        await store.write(activated(lease))
+
+    async def test_a_limit_counts_live_leases_of_the_role_and_of_the_mount(self, store) -> None:
+        by_role, by_mount = Limits(role=2), Limits(mount=3)
+        leases = [await issue(store, number) for number in (1, 2)]
+        with pytest.raises(LimitReached, match="2 live leases of 2 allowed") as caught:
+            await store.write(intent(pending(3), limits=by_role))
+        assert caught.value.retry_after_s > 0
+        other = pending(4, id="database/creds/other/4", role="other")
+        await store.write(intent(other, limits=Limits(role=2, mount=3)))
+        with pytest.raises(LimitReached, match="mount database has 3"):
+            await store.write(intent(pending(5), limits=by_mount))
+        assert await store.get(pending(5).id) is None
+        ending = revoking(leases[0])
+        await store.write(ending)
+        with pytest.raises(LimitReached):
+            await store.write(intent(pending(5), limits=by_mount))
+        await store.write(ended(ending.new))
+        await store.write(intent(pending(5), limits=by_mount))
+
+    async def test_subscribers_get_events_in_the_order_of_the_changes(self, store) -> None:
+        async def live(number: int) -> None:
+            await end(store, await issue(store, number))
+
+        await asyncio.gather(*(live(number) for number in range(30)))
+        entries = await store.outbox(1_000)
+        assert [entry.seq for entry in entries] == [*range(1, 61)]
+        for number in range(30):
+            mine = [e.event for e in entries if e.event.lease.id == a_lease(number).id]
+            assert [event.type for event in mine] == [EventType.ISSUED, EventType.REVOKED]
+            assert mine[0].lease.version < mine[1].lease.version
+
+    async def test_events_wait_until_they_were_published_also_across_a_restart(
+        self, home: Home
+    ) -> None:
+        async with home.opened() as store:
+            for number in range(5):
+                await issue(store, number)
+            assert await store.outbox_size() == 5
+            await store.published(3)
+            assert [entry.seq for entry in await store.outbox(10)] == [4, 5]
+        async with home.opened() as store:
+            await store.published(5)
+            assert await store.outbox(10) == []
+            assert await store.outbox_size() == 0
+            await issue(store, 6)
+            assert [entry.seq for entry in await store.outbox(10)] == [6]
+
+    async def test_what_concerns_no_lease_is_audited(self, home: Home, store) -> None:
+        denied = Event.new(EventType.DENIED, START_MS, caller=Caller(1, 1, 1), path="a/b/c")
+        await store.record(denied)
+        assert home.audit.events == [denied]
+        assert await store.outbox(10) == []
+
+    async def test_a_recipe_is_kept_until_its_last_live_lease_ends(self, store) -> None:
+        one, two = [await issue(store, number) for number in (1, 2)]
+        await end(store, one)
+        assert await store.recipe(RECIPE.id) == RECIPE
+        assert await store.live_recipes() == [RECIPE.id]
+        await end(store, two)
+        assert await store.live_recipes() == []
+        with pytest.raises(NotFound):
+            await store.recipe(RECIPE.id)
+        await issue(store, 3)
+        assert await store.recipe(RECIPE.id) == RECIPE
+
+    async def test_a_read_sees_every_write_that_returned(self, store) -> None:
+        async def write_and_read(number: int) -> None:
+            lease = pending(number)
+            await store.write(intent(lease))
+            assert await store.get(lease.id) == lease
+            change = activated(lease)
+            await store.write(change)
+            assert await store.get(lease.id) == change.new
+            assert change.new in await store.find(prefix=lease.id)
+            ending = revoking(change.new, START_MS)
+            assert [*await store.write_many([ending])] == [ending]
+            assert ending.new in await store.due("postgres-prod", START_MS, 1_000)
+
+        await asyncio.gather(*(write_and_read(number) for number in range(40)))
+
+    async def test_whoever_subscribed_hears_of_each_batch(self, store) -> None:
+        woken = asyncio.Event()
+        store.subscribe(woken.set)
+        await issue(store)
+        async with asyncio.timeout(5):
+            await woken.wait()
+
+    async def test_without_an_audit_nothing_is_issued_and_nothing_renewed(
+        self, home: Home, store
+    ) -> None:
+        lease = await issue(store, 1)
+        home.audit.broken = True
+        with pytest.raises(Unavailable, match="No space left"):
+            await store.write(intent(pending(2)))
+        with pytest.raises(Unavailable):
+            await store.write(renewed(lease))
+        with pytest.raises(Unavailable):
+            await store.record(Event.new(EventType.DENIED, START_MS))
+        assert await store.get(lease.id) == lease
+        assert await store.find() == [lease]
+
+    async def test_without_an_audit_revocation_goes_on_and_is_audited_later(
+        self, home: Home
+    ) -> None:
+        async with home.opened() as store:
+            leases = [await issue(store, number) for number in range(3)]
+            audited = len(home.audit.lines)
+            home.audit.broken = True
+            gone = [await end(store, lease) for lease in leases]
+            assert await store.find() == gone
+            assert len(home.audit.lines) == audited
+            assert len(await store.outbox(10)) == 6, "subscribers are told all the same"
+        async with home.opened() as store:
+            home.audit.broken = False
+            await issue(store, 9)
+            late = home.audit.lines[audited : audited + 6]
+            assert [delayed for _, delayed in late] == [True] * 6
+            types = [event.type for event, _ in late]
+            assert types == [EventType.REVOKING, EventType.REVOKED] * 3
+            assert [event.at_ms for event, _ in late] == [START_MS + 1_000, START_MS + 2_000] * 3
+            assert not any(delayed for _, delayed in home.audit.lines[audited + 6 :])
+            assert (await store.checkpoint()).seq == len(home.audit.lines)
+            await issue(store, 10)
+            assert len({event.id for event in home.audit.events}) == len(home.audit.events)
+
+    async def test_the_head_of_the_audit_is_kept_with_the_change_that_it_tells(
+        self, home: Home, store
+    ) -> None:
+        for number in range(3):
+            await issue(store, number)
+            assert (await store.checkpoint()).seq == len(home.audit.lines)
+
+    async def test_late_audit_lines_alone_move_the_head_too(self, home: Home, store) -> None:
+        lease = await issue(store)
+        home.audit.broken = True
+        await end(store, lease)
+        home.audit.broken = False
+        await store.published(1)
+        assert (await store.checkpoint()).seq == len(home.audit.lines)
+
+    async def test_the_audit_is_written_before_the_change_is(self, home: Home, store) -> None:
+        """Else a kill between them would leave a change that nobody can account for."""
+        lease = await issue(store)
+        seen = []
+        append = home.audit.append
+
+        def look(events, **options):
+            if any(event.lease for event in events):
+                seen.append(home.found_beside(lease.id))
+            return append(events, **options)
+
+        home.audit.append = look
+        await store.write(revoking(lease))
+        assert seen == [(lease.state, lease.version)]

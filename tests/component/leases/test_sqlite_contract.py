@@ -1,0 +1,23 @@
+"""The SQLite store keeps the contract of every store."""
+
+from pathlib import Path
+
+from component.leases.contract import WritingContract
+from component.leases.damage import DamageContract
+from component.leases.home import SQLiteHome
+from component.leases.reading import ReadingContract
+
+
+class TestWriting(WritingContract):
+    def home_in(self, folder: Path) -> SQLiteHome:
+        return SQLiteHome(folder)
+
+
+class TestReading(ReadingContract):
+    def home_in(self, folder: Path) -> SQLiteHome:
+        return SQLiteHome(folder)
+
+
+class TestDamage(DamageContract):
+    def home_in(self, folder: Path) -> SQLiteHome:
+        return SQLiteHome(folder)
