@@ -69,7 +69,14 @@ async def test_the_intent_is_durable_before_the_target_hears_of_it(tmp_path: Pat
         assert intent.state is LeaseState.PENDING
         [first, *_] = (await world.audited())[intent.id]
         assert first["event"] == "intended"
-        assert first["detail"] == {"rule": "policy.yaml:1"}
+        assert first["detail"] == {
+            "path": "database/creds/reader",
+            "verb": "issue",
+            "identities": "holder",
+            "rule": "policy.yaml:1",
+            "generation": str(world.generation.number),
+            "digest": "d" * 64,
+        }
 
 
 @pytest.mark.parametrize("fault", UNCLEAR)

@@ -1,6 +1,7 @@
 """An engine in memory, and the target behind it, which fails in every way that a test asks for."""
 
 import asyncio
+import re
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
@@ -24,6 +25,9 @@ from leasehold.plugin import (
     TargetChanged,
 )
 
+PAGE = 3
+"""How many accounts a target lists at once."""
+
 
 class Fault(StrEnum):
     """What goes wrong with one call."""
@@ -42,7 +46,8 @@ class Fault(StrEnum):
 class FakeTarget:
     """A server with accounts. `faults[verb]` are met by the next calls, one each, None is well.
 
-    `away` refuses every call. `stubborn` accounts answer a revocation as they are told.
+    `away` refuses every call. `stubborn` accounts answer a revocation as they are told. `missing`
+    are the rights that a check finds lacking.
     """
 
     LATE_S = 4.0
@@ -55,6 +60,8 @@ class FakeTarget:
         self.faults: defaultdict[str, deque[Fault | None]] = defaultdict(deque)
         self.stubborn: dict[str, Exception | Removal] = {}
         self.away = False
+        self.version = "1"
+        self.missing: tuple[str, ...] = ()
         self.calls: Counter[str] = Counter()
         self.revoked: list[str] = []
 
@@ -105,7 +112,10 @@ class FakeEngine(Engine):
 
     async def check(self, roles: Sequence[Mapping[str, Any]] = ()) -> Health:
         await self._call("check")
-        return Health(ok=True, version="1")
+        target = self._target
+        self._found = target.identity
+        reason = "rights are missing" if target.missing else ""
+        return Health(ok=not reason, reason=reason, missing=target.missing, version=target.version)
 
     async def issue(self, request: IssueRequest) -> Issued:
         name = request.account.name
@@ -150,9 +160,13 @@ class FakeEngine(Engine):
         return self._target.passwords.get(str(credential["username"])) == password.reveal()
 
     async def accounts(self, pattern: str) -> AsyncIterator[str]:
-        await self._call("accounts")
-        for name in sorted(self._target.accounts):
-            yield name
+        names = [""]
+        while names:
+            await self._call("accounts")
+            standing = (name for name in self._target.accounts if re.search(pattern, name))
+            names = sorted(name for name in standing if name > names[-1])[:PAGE]
+            for name in names:
+                yield name
 
     async def _call(self, verb: str, work: Any = lambda: None) -> Fault | None:
         """Do `work` unless the fault that is due keeps it from being done."""

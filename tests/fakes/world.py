@@ -6,20 +6,19 @@ ones from what is on the disk and at the targets.
 
 import asyncio
 import hashlib
-import inspect
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from fakes.clock import FakeClock, VirtualLoop
+from fakes.clock import FakeClock
 from fakes.engine import FakeEngine, FakeTarget
+from fakes.ledger import Fate, Ledger
 from fakes.policy import HOLDER, a_bundle, connections
 from leasehold.access import Access
 from leasehold.background import Background
 from leasehold.bundle import Bundle, EngineConfig, Generation, Role
+from leasehold.creation import Creation
 from leasehold.ending import Ending
 from leasehold.engines.registry import Engines
 from leasehold.events.audit import GENESIS, FileAudit, verify
@@ -36,82 +35,6 @@ KEY = Key(id="0123456789abcdef", value=bytes(range(32)))
 QUIET_MS = 15 * 60_000
 """Longer than the longest wait for another attempt, twice."""
 ENDING = (LeaseState.PENDING, LeaseState.REVOKING, LeaseState.DISABLED)
-
-
-class Fate:
-    """What happens at the daemon's boundaries: it may die there, or a test may act.
-
-    Every call to the ledger and to a target is a step before and a step after.
-    """
-
-    def __init__(self) -> None:
-        self.dead = False
-        self.died = asyncio.Event()
-        self._left: int | None = None
-        self._act: Callable[[], None] = self.die
-
-    def after(self, steps: int | None, act: Callable[[], None] | None = None) -> None:
-        """Call `act` (default: die) after so many steps; None calls that off."""
-        self._left, self._act = steps, act or self.die
-
-    def die(self) -> None:
-        self.dead = True
-        self.died.set()
-
-    async def step(self) -> None:
-        if self.dead:
-            # What a dying task still tries has no effect: the process is gone.
-            raise asyncio.CancelledError
-        if self._left is not None:
-            self._left -= 1
-            if self._left < 0:
-                self._left = None
-                self._act()
-        if self.dead:
-            await asyncio.Event().wait()
-
-
-class Ledger:
-    """The store, with a step before and after each call, which are made one by one."""
-
-    def __init__(self, store: SQLiteStore, fate: Fate) -> None:
-        self._store = store
-        self._fate = fate
-        self._one = asyncio.Lock()
-
-    @asynccontextmanager
-    async def alone(self) -> AsyncIterator[SQLiteStore]:
-        """The store itself while no call is under way, for a test to look at."""
-        async with self._one, _busy():
-            yield self._store
-
-    def __getattr__(self, name: str) -> Any:
-        member = getattr(self._store, name)
-        if not inspect.iscoroutinefunction(member):
-            return member
-
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            await self._fate.step()
-            async with self._one, _busy():
-                result = await member(*args, **kwargs)
-            await self._fate.step()
-            return result
-
-        return call
-
-
-@asynccontextmanager
-async def _busy() -> AsyncIterator[None]:
-    """Keep virtual time from passing while a thread works for us."""
-    loop = asyncio.get_running_loop()
-    if not isinstance(loop, VirtualLoop):
-        yield
-        return
-    loop.busy += 1
-    try:
-        yield
-    finally:
-        loop.busy -= 1
 
 
 class World:
@@ -160,7 +83,15 @@ class World:
         await self.remover.abandoned()
         self.access = self.access_class(lambda: self.generation, self.store, self.clock)
         self.worker = self.worker_class(self.store, self.clock, self.remover)
-        self._ending = asyncio.Event()
+        self.ending = Ending(self.store, self.clock, self.remover)
+        self.creation = Creation(
+            store=self.store,
+            clock=self.clock,
+            names=AccountNames(self.store.deployment_id, KEY.derive("account tag")),
+            remover=self.remover,
+            ending=self.ending,
+        )
+        self._stopping = asyncio.Event()
         group: asyncio.Future[asyncio.TaskGroup] = asyncio.get_running_loop().create_future()
         self._host = asyncio.create_task(self._own(group))
         self.issuance = Issuance(
@@ -168,9 +99,9 @@ class World:
             store=self.store,
             engines=self.engines,
             clock=self.clock,
-            names=AccountNames(self.store.deployment_id, KEY.derive("account tag")),
             remover=self.remover,
-            ending=Ending(self.store, self.clock, self.remover),
+            creation=self.creation,
+            ending=self.ending,
             recipe_of=self._recipe_of,
             background=Background(await group),
         )
@@ -185,11 +116,11 @@ class World:
     async def _own(self, made: "asyncio.Future[asyncio.TaskGroup]") -> None:
         async with asyncio.TaskGroup() as group:
             made.set_result(group)
-            await self._ending.wait()
+            await self._stopping.wait()
 
     async def stop(self) -> None:
         """Stop in order, after what is under way."""
-        self._ending.set()
+        self._stopping.set()
         await self._host
         await self._let_go()
 

@@ -28,7 +28,7 @@ ISSUE = [
     "audit.append",
 ]
 RENEW = ["renew.before-target", "renew.moved", "renew.written"]
-STARTING = {"store.commit": 1, "audit.append": 1}
+STARTING = {"store.commit": 2, "audit.append": 2}
 """How often a start passes a point before the first request does."""
 REVOKE = ["revoke.intended", "postgresql.revoke.disabled", "revoke.removed", "revoke.written"]
 OURS = "^lh[a-z2-7]{4}_[a-z2-7]{16}_[a-z2-7]{4}$"

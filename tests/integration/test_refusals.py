@@ -90,6 +90,7 @@ def test_a_body_within_the_rules_is_needed(daemon: Daemon) -> None:
         (b'{"lease_id": "' + b"x" * 70_000 + b'"}', 413, "allowed are 65536"),
         (b'{"lease_id": 7}', 400, "allowed is a text"),
         (b"\xff\xfe", 400, "UTF-8"),
+        (rb'{"lease_id": "\ud800"}', 400, "surrogate"),
         (b"{}", 400, "lease_id must be specified"),
         (json.dumps(dict.fromkeys(map(str, range(300)))).encode(), 413, "256 keys"),
     ):

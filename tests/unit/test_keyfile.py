@@ -88,7 +88,6 @@ def test_a_pipe_and_a_directory_are_refused_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        b"",
         b"\n",
         TEXT[:-4],
         TEXT + TEXT,
@@ -97,7 +96,7 @@ def test_a_pipe_and_a_directory_are_refused_at_once(tmp_path: Path) -> None:
         "schlüssel".encode(),
         b"A" * 300,
     ],
-    ids=["empty", "blank", "short", "long", "no base64", "binary", "not ASCII", "huge"],
+    ids=["blank", "short", "long", "no base64", "binary", "not ASCII", "huge"],
 )
 def test_what_is_no_key_is_refused(tmp_path: Path, content: bytes) -> None:
     assert "not a key; it must be 32 bytes in base64" in refusal(key_file(tmp_path, content))
@@ -120,3 +119,12 @@ def test_keys_for_different_purposes_have_nothing_in_common() -> None:
     purposes = ("row mac", "audit chain", "account tag", "recipe id")
     assert len({key.derive(purpose) for purpose in purposes} | {key.value}) == 5
     assert key.derive("row mac") == key.derive("row mac")
+
+
+def test_an_empty_file_left_by_a_power_cut_is_no_key_and_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.touch(mode=0o600)
+    with pytest.raises(ConfigError, match="not a key"):
+        load_or_create(path, may_create=False)
+    made = load_or_create(path, may_create=True)
+    assert load_or_create(path, may_create=False) == made

@@ -67,6 +67,27 @@ def test_a_relative_path_of_a_flag_starts_at_the_working_directory(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert load_settings({"socket": "a.sock"}, {}).socket == tmp_path / "a.sock"
+    assert load_settings({"policies": "policies"}, {}).policies == f"{tmp_path}/policies"
+
+
+def test_the_address_of_a_repository_is_no_path(tmp_path: Path) -> None:
+    address = "git+https://host/policy.git?path=a#main"
+    assert load_settings({"policies": address}, {}).policies == address
+    file = tmp_path / "settings.yaml"
+    file.write_text("policies: policies\n")
+    [line] = faults({"config": file}, {})
+    assert "allowed is an absolute path, or an address such as git+https://" in line
+
+
+def test_a_token_in_clear_is_refused_and_not_shown() -> None:
+    [line] = faults({}, {"LEASEHOLD_GIT_TOKEN": "hunter2"})
+    assert "hunter2" not in line
+    assert "allowed is a reference" in line
+
+
+def test_a_path_that_ssh_would_take_apart_is_refused() -> None:
+    [line] = faults({"git_ssh_key_file": "/a b"}, {})
+    assert "allowed is an absolute path without blanks" in line
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,10 @@ def _object(data: bytes) -> dict[str, Any]:
         raise Invalid('the body is not a JSON object; send one such as {"lease_id": "…"}')
     if max(_depths(value, 1)) > MAX_DEPTH:
         raise _too_deep()
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise Invalid("the body holds half a surrogate pair, which is no character") from None
     return value
 
 

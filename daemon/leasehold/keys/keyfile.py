@@ -61,6 +61,9 @@ def load_or_create(path: Path, *, may_create: bool) -> Key:
         text = os.read(handle, 256)
     finally:
         os.close(handle)
+    if may_create and not text:
+        path.unlink()  # the power went while the first key was made; nothing is sealed with it
+        return _create(path)
     try:
         value = base64.b64decode(text.strip(), validate=True)
     except binascii.Error:

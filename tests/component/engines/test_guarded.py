@@ -168,6 +168,24 @@ async def test_a_target_that_is_away_is_asked_once_in_ten_seconds() -> None:
 
 
 @on_virtual_time
+async def test_a_target_that_refuses_to_be_asked_whether_it_is_back_is_not() -> None:
+    """As PostgreSQL does when somebody changed the administrator's password."""
+    engine, target = guarded()
+    await engine.ready()
+    target.fail("issue", *[Fault.BEFORE] * 3)
+    for _ in range(3):
+        await asyncio.gather(engine.issue(request()), return_exceptions=True)
+    target.fail("check", Fault.REFUSED)
+    await asyncio.sleep(10)
+    with pytest.raises(EnginePermanent):
+        await engine.ready()
+    assert engine.state == "down"
+    await asyncio.sleep(10)
+    await engine.ready()
+    assert engine.state == "ready"
+
+
+@on_virtual_time
 async def test_while_a_target_is_away_the_answer_says_why_and_when_to_come_again() -> None:
     engine, target = guarded()
     await engine.ready()

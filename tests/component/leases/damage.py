@@ -8,6 +8,7 @@ import pytest
 from component.leases.home import Home, OnAStore, end, issue, revoking
 from fakes.leases import START_MS, a_lease
 from leasehold.errors import Unavailable
+from leasehold.leases.names import middle_of
 from leasehold.model import Lease
 
 COLUMNS = [field.name for field in fields(Lease) if field.name != "id"]
@@ -51,6 +52,16 @@ class DamageContract(OnAStore):
         for lease, line in zip(leases[1:3], sorted(told), strict=True):
             assert lease.id in line
             assert lease.account in line
+
+    async def test_a_damaged_row_is_not_taken_for_no_lease(self, home: Home) -> None:
+        """Else its account would be an orphan that may be removed."""
+        async with home.opened() as store:
+            one, two = [await issue(store, n, id=f"db/creds/a/{str(n) * 26}") for n in (1, 2)]
+        home.tamper(one.id, state="revoked", next_ms=None)
+        async with home.opened() as store:
+            found = await store.by_middle([middle_of(one.id), middle_of(two.id)])
+            assert found == {middle_of(one.id): None, middle_of(two.id): two}
+            assert (await store.counts()).damaged == 1
 
     async def test_rows_that_were_exchanged_are_both_found(self, home: Home) -> None:
         async with home.opened() as store:

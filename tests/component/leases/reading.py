@@ -142,6 +142,28 @@ class ReadingContract(OnAStore):
         self.on_a_new_store(body)
 
     @BRIEF
+    @given(st.sets(numbers, max_size=20), st.lists(numbers, max_size=20), st.data())
+    def test_leases_are_found_by_what_their_accounts_names_bear(self, kept, asked, data) -> None:
+        async def body(_: Home, store: LeaseStore) -> None:
+            leases = {}
+            for number in kept:
+                path = f"db/creds/{ROLES[number % 3]}"
+                lease = pending(number, id=f"{path}/{number:016d}abcdefghij")
+                await store.write(intent(lease))
+                if data.draw(st.booleans(), label="ended"):
+                    ending = revoking(lease)
+                    await store.write(ending)
+                    lease = ended(ending.new).new
+                    await store.write(Change(old=ending.new, new=lease))
+                leases[f"{number:016d}"] = lease
+            middles = [f"{number:016d}" for number in asked]
+            assert await store.by_middle(middles) == {
+                middle: leases[middle] for middle in middles if middle in leases
+            }
+
+        self.on_a_new_store(body)
+
+    @BRIEF
     @given(st.lists(st.tuples(st.integers(1, 6), st.sampled_from(range(8))), max_size=60))
     def test_the_counts_equal_a_recount_after_any_history(self, history) -> None:
         async def body(home: Home, store: LeaseStore) -> None:

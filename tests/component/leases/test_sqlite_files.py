@@ -12,6 +12,7 @@ from component.leases.home import KEY, SQLiteHome, end, issue
 from leasehold.errors import ConfigError
 from leasehold.keys.keyfile import Key
 from leasehold.leases.sqlite import SQLiteStore
+from leasehold.leases.sqlite_reads import BY_MIDDLE
 
 
 @pytest.fixture
@@ -133,6 +134,14 @@ async def test_the_tables_refuse_a_lease_without_an_end(home) -> None:
     db.close()
     async with home.opened() as store:
         assert await store.get(lease.id) == lease
+
+
+async def test_a_lease_is_found_by_its_accounts_name_without_reading_others(home) -> None:
+    async with home.opened():
+        plan = home.execute(f"EXPLAIN QUERY PLAN SELECT * FROM lease {BY_MIDDLE}", "[]")
+    steps = [text for *_, text in plan]
+    assert "SEARCH lease USING INDEX lease_middle (<expr>=?)" in steps
+    assert not any(step.startswith("SCAN lease") for step in steps)
 
 
 async def test_writes_that_wait_together_are_written_together(home) -> None:

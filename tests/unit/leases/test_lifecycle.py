@@ -11,7 +11,12 @@ from leasehold.model import Cause, Lease, LeaseState
 
 HOUR_MS = 3_600_000
 FROZEN = ("id", "mount", "role", "engine", "identity", "account", "target", "recipe_id")
-instants = st.integers(START_MS, START_MS + 3 * 24 * HOUR_MS)
+DEADLINE_MS, MAX_MS = START_MS + HOUR_MS, START_MS + 24 * HOUR_MS
+instants = st.one_of(
+    st.sampled_from([START_MS, DEADLINE_MS - 1, DEADLINE_MS, MAX_MS, MAX_MS + 1]),
+    st.integers(START_MS, DEADLINE_MS),
+    st.integers(START_MS, START_MS + 30 * HOUR_MS),
+)
 jitters = st.floats(0, 1, exclude_max=True)
 ENDING = (LeaseState.REVOKING, LeaseState.DISABLED)
 
@@ -29,6 +34,7 @@ def pending(ttl_ms: int = HOUR_MS, max_ms: int = 24 * HOUR_MS) -> Lease:
 MOVES = st.one_of(
     st.builds(lambda: lambda lease: lifecycle.activate(lease, {"oid": "7"})),
     st.builds(lambda now, to: lambda lease: lifecycle.renew(lease, now, to), instants, instants),
+    st.builds(lambda now, to: lambda lease: lifecycle.cap(lease, now, to), instants, instants),
     st.builds(lambda: lambda lease: lifecycle.warn(lease)),
     st.builds(
         lambda now, cause, unproven: (
@@ -63,7 +69,7 @@ def test_no_sequence_of_moves_leaves_the_table(ttl_ms, more_ms, moves) -> None:
             continue
         assert new.state in lifecycle.MOVES[lease.state]
         assert new.version == lease.version + 1
-        assert new.issued_ms < new.expires_ms <= new.max_expires_ms == lease.max_expires_ms
+        assert new.issued_ms < new.expires_ms <= new.max_expires_ms <= lease.max_expires_ms
         assert (new.next_ms is None) == (new.state is LeaseState.REVOKED)
         assert [getattr(new, name) for name in FROZEN] == [getattr(lease, name) for name in FROZEN]
         if new.expires_ms > lease.expires_ms:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leasehold.leases.names import ID_CHARS, AccountNames, new_lease_id
+from leasehold.leases.names import ID_CHARS, AccountNames, Mark, middle_of, new_lease_id
 
 NAMES = AccountNames("7f3a", b"k" * 32)
 PATH = "database/creds/app-readonly"
@@ -18,7 +18,9 @@ def test_a_computed_name_is_recognised_and_leads_back_to_its_lease(lease_id) -> 
     name = NAMES.core(lease_id)
     assert NAMES.is_ours(name)
     assert re.fullmatch(NAMES.pattern, name)
-    assert name.split("_")[1] == lease_id.rsplit("/", 1)[1][:16]
+    middle = lease_id.rsplit("/", 1)[1][:16]
+    assert NAMES.read(name) == (Mark.OURS, middle)
+    assert middle_of(lease_id) == middle
 
 
 @given(lease_ids)
@@ -38,6 +40,18 @@ def test_any_one_character_changed_is_refused() -> None:
 def test_names_of_another_deployment_or_key_are_not_ours(lease_id) -> None:
     assert not NAMES.is_ours(AccountNames("other", b"k" * 32).core(lease_id))
     assert not NAMES.is_ours(AccountNames("7f3a", b"x" * 32).core(lease_id))
+
+
+@given(lease_ids, st.sampled_from(["{}", "v-{}", "{}_ro", "v-{}-1767225600"]))
+def test_whose_an_account_is_shows_by_mark_and_tag_however_it_is_dressed(lease_id, dress) -> None:
+    core, middle = NAMES.core(lease_id), middle_of(lease_id)
+    forged = core[:-1] + ("a" if core[-1] != "a" else "b")
+    foreign = AccountNames("other", b"k" * 32).core(lease_id)
+    assert NAMES.read(dress.format(core)) == (Mark.OURS, middle)
+    assert NAMES.read(dress.format(forged)) == (Mark.FORGED, middle)
+    assert NAMES.read(dress.format(foreign)) == (Mark.FOREIGN, middle)
+    for name in (core, forged, foreign):
+        assert re.search(NAMES.pattern, dress.format(name))
 
 
 @given(st.text(max_size=40))

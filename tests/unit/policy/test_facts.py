@@ -1,0 +1,64 @@
+"""Facts are written as they are shown, and what is no fact is refused in one line."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leasehold.errors import Invalid
+from leasehold.policy.facts import facts_of, parse, shown
+
+names = st.from_regex(r"[a-z_][a-z0-9_.-]{0,10}", fullmatch=True)
+ids = st.integers(0, 4_294_967_294)
+somebody = st.fixed_dictionaries(
+    {},
+    optional={
+        "user": names,
+        "uid": ids,
+        "group": names | st.lists(names, min_size=1, max_size=3, unique=True),
+        "gid": ids | st.lists(ids, min_size=1, max_size=3, unique=True),
+        "self": st.just(True),
+    },
+).filter(bool)
+
+
+@given(somebody)
+def test_what_is_shown_can_be_asked_for_again(unix: dict) -> None:
+    facts = facts_of(unix)
+    assert parse(shown(facts)) == facts
+
+
+@given(somebody, st.randoms())
+def test_the_order_in_which_facts_are_given_is_not_shown(unix: dict, random) -> None:
+    parts = shown(facts_of(unix)).removeprefix("unix:").split(",")
+    random.shuffle(parts)
+    assert shown(parse(f"unix:{','.join(parts)}")) == shown(facts_of(unix))
+
+
+def test_the_user_is_shown_first_and_a_flag_without_its_value() -> None:
+    facts = facts_of({"self": True, "gid": [7, 5], "group": "db", "user": "billing"})
+    assert shown(facts) == "unix:user=billing,group=db,gid=5,gid=7,self"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "allowed is unix:"),
+        ("user=billing", "found 'user=billing'; allowed is unix:"),
+        ("unix:", "found ''; allowed is unix:"),
+        ("unix:user", "found 'user'; allowed is unix:"),
+        ("unix:user=", "found 'user='; allowed is unix:"),
+        ("unix:name=billing", "found 'name=billing'; allowed is unix:"),
+        ("unix:self=false", "found 'self=false'; allowed is unix:"),
+        ("unix:user=a,user=b", "user stands twice; nobody has two of them"),
+        ("unix:uid=1,uid=1", "uid stands twice"),
+        ("unix:uid=-1", "uid: found '-1'; allowed is a whole number up to 4294967294"),
+        ("unix:gid=4294967295", "allowed is a whole number up to 4294967294"),
+        ("unix:uid=٣", "allowed is a whole number"),
+        (f"unix:uid={'9' * 5_000}", "allowed is a whole number"),
+    ],
+)
+def test_what_is_no_fact_is_refused(text: str, words: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        parse(text)
+    assert words in str(caught.value)
+    assert len(str(caught.value)) < 300
