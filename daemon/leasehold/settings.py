@@ -49,6 +49,7 @@ class Settings:
     log_level: str = "info"
     log_format: Literal["text", "json"] = "text"
     allow_user_namespace: bool = False
+    drift_every_s: float = 300
     drain_s: float = 10
 
 
@@ -192,5 +193,6 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         log_level=values["log_level"],
         log_format=values["log_format"],
         allow_user_namespace=values["allow_user_namespace"],
+        drift_every_s=float(values["drift_every_s"]),
         drain_s=float(values["drain_s"]),
     )

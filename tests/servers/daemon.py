@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,22 +153,32 @@ class Daemon:
 
     def request_as(self, uid: int, method: str, path: str, body: Any = None) -> int:
         """The status of a request made by another user; needs root and a public socket."""
+        return self.reply_as(uid, method, path, body).status
+
+    def reply_as(
+        self, uid: int, method: str, path: str, body: Any = None, *, groups: Sequence[int] = ()
+    ) -> Reply:
+        """The reply to a request made by another user, who is in these groups besides its own."""
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
             try:
-                os.setgroups([])
+                os.close(reading)
+                os.setgroups(list(groups))
                 os.setgid(uid)
                 os.setuid(uid)
-                os.write(writing, str(self.request(method, path, body).status).encode())
+                reply = self.request(method, path, body)
+                told = json.dumps([reply.status, reply.headers, reply.text])
+                os.write(writing, told.encode())
             except BaseException as error:
                 os.write(writing, repr(error).encode())
             finally:
                 os._exit(0)
         os.close(writing)
-        os.waitpid(child, 0)
         with os.fdopen(reading) as answer:
-            return int(answer.read())
+            status, headers, text = json.loads(answer.read())
+        os.waitpid(child, 0)
+        return Reply(status, headers, text.encode())
 
     def kill(self) -> None:
         assert self.process is not None

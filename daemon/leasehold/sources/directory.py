@@ -56,11 +56,9 @@ class DirectorySource:
         """Once at first, then whenever something moved, and every LOOK_S in any case."""
         yield
         while True:
-            is_folder = await asyncio.to_thread(self._path.is_dir)
             try:
                 watch = awatch(
-                    self._path if is_folder else self._path.parent,
-                    recursive=is_folder,
+                    self._path,
                     step=round(SETTLE_S * 1000),
                     rust_timeout=round(LOOK_S * 1000),
                     yield_on_timeout=True,

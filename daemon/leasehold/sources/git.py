@@ -46,6 +46,7 @@ class GitSource:
         self._signatures = Signatures(self._git, settings)
         self._accept_file = settings.state_dir / ACCEPT
         self._accepted = ""
+        self._taken = ""  # the commit that was read last, when only the accept file let it pass
         self._seen = ""  # what the ref pointed to when it was read last; empty when that failed
         self._lock = asyncio.Lock()
 
@@ -62,7 +63,7 @@ class GitSource:
         await self._mirror.prepare()
         await self._remote.fetch(CANDIDATE)
         commit = await self._mirror.hash_of(f"{CANDIDATE}^{{commit}}")
-        self._seen = await self._mirror.hash_of(CANDIDATE)
+        tip = await self._mirror.hash_of(CANDIDATE)
         self.trouble = ""
         if not commit:
             raise ConfigError(f"{self._url.ref} points to no commit; name a branch")
@@ -79,39 +80,47 @@ class GitSource:
             author=about.author,
             committed_at=about.committed_at,
         )
+        self._seen = tip
         return Snapshot(files, origin)
 
     async def _check_forward(self, commit: str) -> None:
+        self._taken = ""
         base = self._accepted or await self._mirror.accepted()
         if not base or await self._mirror.follows(base, commit):
             return
         meant = await asyncio.to_thread(_meant, self._accept_file)
         if meant and await self._mirror.follows(meant, commit):
+            self._taken = commit
             return
         raise ConfigError(
             f"history was rewritten: commit {commit} does not follow {base}, which is served; find"
-            f" out why, and to take it all the same run: echo {commit} > {self._accept_file}, and"
-            " reload"
+            f" out why, and to take it all the same run: echo {commit} > {self._accept_file}"
         )
 
     async def accepted(self, origin: Origin) -> None:
-        """Have what is read from now on follow the commit of `origin`, should it have one."""
+        """Have what is read from now on follow the commit of `origin`, should it have one.
+
+        A later commit that was accepted before stays what counts, unless an operator went back.
+        """
         if not origin.commit:
             return
         async with self._lock:
             self._accepted = origin.commit
             try:
                 await self._mirror.prepare()
-                await self._mirror.accept(origin.commit)
-                await self._forget_what_was_meant()
+                await self._accept(origin.commit)
                 await self._mirror.tidy()
             except ConfigError as trouble:  # it holds while we run, and is told again at start
                 logger.warning("%s: %s", self.location, trouble)
 
-    async def _forget_what_was_meant(self) -> None:
-        """A rewritten history is allowed once."""
+    async def _accept(self, commit: str) -> None:
+        known = await self._mirror.accepted()
+        if known and commit != self._taken and await self._mirror.follows(commit, known):
+            self._accepted = known
+            return
+        await self._mirror.accept(commit)
         meant = await asyncio.to_thread(_meant, self._accept_file)
-        if meant and await self._mirror.follows(meant, self._accepted):
+        if meant and await self._mirror.follows(meant, commit):  # an operator's word holds once
             await asyncio.to_thread(self._accept_file.unlink, missing_ok=True)
 
     async def changed(self) -> None:

@@ -82,8 +82,9 @@ class Git:
     ) -> Answer:
         """Run git to its end, whatever its exit code.
 
-        When the deadline passes, or we are cancelled, git and all it started are killed. Raises
-        TooMuch for output beyond `limit`, ConfigError for the deadline and when there is no git.
+        `feed` is given to it once its limits stand. When the deadline passes, or we are cancelled,
+        git and all it started are killed. Raises TooMuch for output beyond `limit`, ConfigError for
+        the deadline and when there is no git.
         """
         with _offered(login) as (variables, descriptors):
             try:
@@ -133,7 +134,7 @@ def _offered(login: Login | None) -> Iterator[tuple[Mapping[str, str], tuple[int
         variables = {
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": f"credential.https://{login.host}.helper",
-            "GIT_CONFIG_VALUE_0": f"!cat <&{reading} #",
+            "GIT_CONFIG_VALUE_0": f"!cat /proc/self/fd/{reading} #",  # dash knows no <&10
         }
         yield variables, (reading,)
     finally:

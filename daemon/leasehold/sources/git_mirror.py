@@ -35,18 +35,21 @@ class Mirror:
 
     def __init__(self, git: Git) -> None:
         self._git = git
-        self._prepared = False
+        self._can_verify = False
 
     async def prepare(self) -> None:
-        """Have it there and free of what a killed git left behind. Raises ConfigError."""
-        if not self._prepared:
+        """Have it there and free of what a killed git left behind, while no other runs.
+
+        Raises ConfigError.
+        """
+        if not self._can_verify:
             answer = await self._git.local("version")
             found = re.search(r"(\d+)\.(\d+)", answer.line)
             if found is None or (int(found[1]), int(found[2])) < _OLDEST:
                 raise ConfigError(f"found {answer.line}; at least git 2.34 is needed, upgrade it")
-            await asyncio.to_thread(_sweep, self._git.repository)
+            self._can_verify = True
+        await asyncio.to_thread(_sweep, self._git.repository)
         await self._git.local("init", "--quiet", "--bare", "--template=")
-        self._prepared = True
 
     async def hash_of(self, name: str) -> str:
         """What `name` leads to, empty when it is not here."""

@@ -42,16 +42,17 @@ class Remote:
 
     async def fetch(self, into: str) -> None:
         """Bring what the ref points to, and have our ref `into` point to it. Raises ConfigError."""
-        quiet = ("--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
-        refspec = f"+{self._url.ref}:{into}"
-        arguments = ("fetch", *quiet, "--no-auto-gc", self._url.address, refspec)
-        await self._run(*arguments, deadline_s=FETCH_S)
+        only = ("--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-gc")
+        # By --stdin, so that nothing is fetched before the limits of the process stand.
+        arguments = ("fetch", "--quiet", *only, "--stdin", self._url.address)
+        feed = f"+{self._url.ref}:{into}\n".encode()
+        await self._run(*arguments, deadline_s=FETCH_S, feed=feed)
 
-    async def _run(self, *arguments: str, deadline_s: float) -> str:
+    async def _run(self, *arguments: str, deadline_s: float, feed: bytes = b"") -> str:
         if self._url.scheme == "file":
             await asyncio.to_thread(check_repository, Path(self._url.file_path))
         login = await self._login()
-        answer = await self._git.run(*arguments, deadline_s=deadline_s, login=login)
+        answer = await self._git.run(*arguments, deadline_s=deadline_s, feed=feed, login=login)
         if answer.code == 0:
             return answer.line
         if found := meaning(answer.words):

@@ -7,7 +7,7 @@ only one of the two is set, the other kind of signature is none.
 import asyncio
 
 from leasehold.errors import ConfigError
-from leasehold.policy.sources import check_modes
+from leasehold.policy.sources import check_mode
 from leasehold.settings import Settings
 from leasehold.sources.git_command import Git
 from leasehold.sources.git_mirror import shown_safely
@@ -43,18 +43,17 @@ class Signatures:
         answer = await self._git.local(*options, "verify-commit", commit, allowed=128)
         if answer.code:
             raise await self._refusal(commit)
-        shown = ("show", "--no-patch", "--encoding=UTF-8", "--format=%GT%x00%GS", commit)
-        trust, _, name = (await self._git.local(*options, *shown)).line.partition("\0")
-        if trust == "never":  # what gpg_home says of this key
-            raise await self._refusal(commit)
-        return shown_safely(name)
+        shown = ("show", "--no-patch", "--encoding=UTF-8", "--format=%GS", commit)
+        return shown_safely((await self._git.local(*options, *shown)).line)
 
     def _check_keys(self) -> None:
         """Who can change these files decides what is signed."""
         for name, path in self._keys.items():
-            if not path.exists():
-                raise ConfigError(f"{name}: {path} is not there; make it, or mend the setting")
-            check_modes(path)
+            try:
+                for place in (path, *(path.iterdir() if path.is_dir() else ())):
+                    check_mode(place.resolve(strict=True))
+            except OSError as error:
+                raise ConfigError(f"{name}: {path} cannot be read ({error.strerror})") from error
 
     async def _refusal(self, commit: str) -> ConfigError:
         content = await self._git.local("cat-file", "commit", commit, limit=1 << 20)
