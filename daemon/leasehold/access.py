@@ -1,21 +1,29 @@
 """Who may do what, under the generation that holds when they ask.
 
 One place asks `recognise` and `decide`; every verb goes through it (rule I6). Unknown leases and
-leases of others answer alike.
+leases of others answer alike. What was decided, and on which grounds, stands in the audit under the
+request's id.
 """
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from leasehold.bundle import EngineConfig, Generation, Identity, Role
 from leasehold.clock import Clock
-from leasehold.errors import Denied, Invalid, NotFound
+from leasehold.errors import Denied, Invalid, LeaseholdError, NotFound
 from leasehold.identity.recognise import recognise
 from leasehold.leases.store import LeaseStore
 from leasehold.model import Caller, Event, EventType, Lease
 from leasehold.policy.decide import Allowed, Decision, decide
+from leasehold.policy.misses import near_misses
+
+logger = logging.getLogger(__name__)
 
 PATH_CHARS = 256
 """How much of a caller's text an audit line takes (rule AU6)."""
+OWN = "the lease is the caller's own"
+_NOT_OWN = "there is no such lease, or it is not the caller's"
 
 
 class Access:
@@ -40,23 +48,61 @@ class Access:
         """What the policy says, when it says yes. Raises Denied, which is audited."""
         decision = self.decide(caller, path, verb)
         if not isinstance(decision, Allowed):
-            now_ms = self._clock.now_ms()
-            denied = Event.new(
-                EventType.DENIED, now_ms, caller=caller, path=path[:PATH_CHARS], verb=verb
-            )
-            await self._store.record(denied)
+            rules, identities = self.generation().bundle.grants, self.identities(caller)
+            note = "; ".join(near_misses(rules, identities, path, verb))
+            grounds = self.grounds(caller, path, verb, decision.rule)
+            await self._record(EventType.DENIED, caller, {**grounds, "note": note})
             raise Denied("permission denied")
         return decision
+
+    def grounds(self, caller: Caller, path: str, verb: str, rule: str) -> Mapping[str, str]:
+        """What the audit keeps of a decision made just now: who asked for what, and the rule."""
+        generation = self.generation()
+        return {
+            "path": path[:PATH_CHARS],
+            "verb": verb,
+            "identities": ",".join(identity.name for identity in self.identities(caller)),
+            "rule": rule,
+            "generation": str(generation.number),
+            "digest": generation.bundle.digest,
+        }
+
+    @asynccontextmanager
+    async def telling(
+        self,
+        caller: Caller,
+        grounds: Mapping[str, str],
+        kind: type[LeaseholdError] = LeaseholdError,
+    ) -> AsyncIterator[None]:
+        """Audit why a request that the policy allows fails within, having changed nothing."""
+        try:
+            yield
+        except kind as why:
+            await self._try_to_record(EventType.NO_EFFECT, caller, {**grounds, "why": str(why)})
+            raise
+
+    async def _record(self, kind: EventType, caller: Caller, told: Mapping[str, str]) -> None:
+        now_ms = self._clock.now_ms()
+        await self._store.record(Event.new(kind, now_ms, None, caller=caller, **told))
+
+    async def _try_to_record(
+        self, kind: EventType, caller: Caller, told: Mapping[str, str]
+    ) -> None:
+        """For what is refused anyway, with an answer of its own."""
+        try:
+            await self._record(kind, caller, told)
+        except LeaseholdError as trouble:
+            logger.error("not audited: %s: %s", kind, trouble)
 
     def owns(self, caller: Caller, lease: Lease) -> bool:
         """Whether the lease belongs to one of the caller's identities."""
         return any(identity.name == lease.identity for identity in self.identities(caller))
 
-    async def own_lease(self, caller: Caller, lease_id: str) -> Lease:
-        """The caller's own lease. Raises NotFound."""
+    async def own_lease(self, caller: Caller, lease_id: str, verb: str) -> Lease:
+        """The caller's own lease, which it wants to do `verb` to. Raises NotFound."""
         lease = await self._store.get(lease_id)
         if lease is None or not self.owns(caller, lease):
-            raise NotFound("lease not found")
+            raise await self._not_found(caller, lease_id, verb, lease)
         return lease
 
     async def visible_lease(self, caller: Caller, lease_id: str, verb: str) -> Lease:
@@ -65,8 +111,17 @@ class Access:
         if lease is None or not (
             self.owns(caller, lease) or self.decide(caller, lease.path, verb).allowed
         ):
-            raise NotFound("lease not found")
+            raise await self._not_found(caller, lease_id, verb, lease)
         return lease
+
+    async def _not_found(
+        self, caller: Caller, lease_id: str, verb: str, lease: Lease | None
+    ) -> NotFound:
+        """Audit that a lease is not the caller's; the answer does not tell it from no lease."""
+        note = "there is no such lease" if lease is None else f"the lease is {lease.identity}'s"
+        grounds = self.grounds(caller, lease_id, verb, _NOT_OWN)
+        await self._try_to_record(EventType.DENIED, caller, {**grounds, "note": note})
+        return NotFound("lease not found")
 
     def role(self, mount: str, name: str) -> tuple[EngineConfig, Role]:
         """A role and its engine. Raises NotFound for the mount, Invalid for the role, as Vault."""
@@ -77,10 +132,3 @@ class Access:
                 raise NotFound(f"no engine is mounted at {mount[:PATH_CHARS]}")
             raise Invalid(f"unknown role: {name[:PATH_CHARS]}")
         return bundle.engines[role.engine], role
-
-
-def longest_s(role: Role, decision: Allowed) -> int:
-    """The longest a lease may live: the role's maximum, or less where the access rule says so."""
-    if decision.max_ttl_s is None:
-        return role.max_ttl_s
-    return min(role.max_ttl_s, decision.max_ttl_s)

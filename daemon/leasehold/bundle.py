@@ -11,6 +11,10 @@ from typing import Any
 DEFAULT_TTL_S = 3_600
 DEFAULT_MAX_TTL_S = 86_400
 
+Fact = tuple[str, str | int]
+"""One thing that is known of somebody: `user`, `uid`, `group`, `gid` or `self` with its value."""
+Facts = frozenset[Fact]
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -164,7 +168,7 @@ class AccessTest:
     With `ttl_s`, for leases of so many seconds at most. `index` is its place in the list.
     """
 
-    facts: Mapping[str, Any]
+    facts: Facts
     path: str
     verb: str
     allowed: bool

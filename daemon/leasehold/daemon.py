@@ -14,13 +14,16 @@ import resource
 import signal
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
 
 from leasehold import __version__, failpoints
 from leasehold.access import Access
+from leasehold.api.access import AccessHandlers
 from leasehold.api.dispatch import Dispatcher
+from leasehold.api.drift import DriftHandlers
+from leasehold.api.drills import DrillHandlers
 from leasehold.api.handlers import Handlers
 from leasehold.api.listening import ListeningSocket, SocketSpec
 from leasehold.api.policy import PolicyHandlers
@@ -30,11 +33,13 @@ from leasehold.api.server import ApiServer
 from leasehold.background import Background
 from leasehold.bundle import Reference
 from leasehold.clock import SystemClock
+from leasehold.creation import Creation
 from leasehold.ending import Ending
 from leasehold.engines.catalog import installed_engine_types, load_engine_class
 from leasehold.engines.registry import Engines
 from leasehold.errors import ConfigError
 from leasehold.events.audit import GENESIS, FileAudit
+from leasehold.events.audit_search import AuditSearch
 from leasehold.events.mqtt import MqttPublisher
 from leasehold.expiry import ExpiryWorker
 from leasehold.identity.peercred import in_user_namespace
@@ -44,10 +49,19 @@ from leasehold.keys.keyfile import Key, load_or_create
 from leasehold.leases import sqlite_files
 from leasehold.leases.names import AccountNames
 from leasehold.leases.sqlite import SQLiteStore
+from leasehold.loops import eternal_tasks
 from leasehold.model import EventType
 from leasehold.policy.references import resolve
 from leasehold.reconcile.applier import Applier
+from leasehold.reconcile.drift import Drift
+from leasehold.reconcile.drill import Drill
+from leasehold.reconcile.drill_schedule import DrillSchedule
+from leasehold.reconcile.drills import Drills
 from leasehold.reconcile.enforcer import Enforcer
+from leasehold.reconcile.orphan_removal import OrphanRemoval
+from leasehold.reconcile.orphans import AccountLook
+from leasehold.reconcile.policy_drift import not_served
+from leasehold.reconcile.rehearsal import Rehearsal
 from leasehold.removal import Remover
 from leasehold.serving import Serving
 from leasehold.settings import Settings
@@ -57,9 +71,8 @@ from leasehold.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 
-AUDIT = "audit.jsonl"
+AUDIT, AUDIT_KEY = "audit.jsonl", "audit chain"
 _PR_SET_DUMPABLE = 4
-Start = Callable[[str, Coroutine[Any, Any, None]], "asyncio.Task[NoReturn]"]
 
 
 def run(settings: Settings) -> int:
@@ -99,49 +112,91 @@ async def _serve(settings: Settings) -> None:
         engines = Engines(load_engine_class)
         stack.push_async_callback(engines.close)
         serving = Serving(installed_engine_types(), engines, key.derive("recipe id"))
+        remover = Remover(store, engines, clock)
+        ending = Ending(store, clock, remover)
+        names = AccountNames(store.deployment_id, key.derive("account tag"))
+        creation = Creation(store=store, clock=clock, names=names, remover=remover, ending=ending)
+        drill = Drill(store, clock, creation, ending)
+        work = asyncio.TaskGroup()  # entered below: what cannot start must not be wrapped by it
+        background = Background(work)
         applier = Applier(
             source=source_for(settings),
             serving=serving,
             store=store,
             engines=engines,
             clock=clock,
+            rehearsal=Rehearsal(
+                serving=serving,
+                engines=engines,
+                store=store,
+                clock=clock,
+                drill=drill,
+                background=background,
+            ),
             automatic=settings.apply == "auto",
         )
         generation = await applier.start()
-        remover = Remover(store, engines, clock)
+        drills = Drills(
+            serving=serving,
+            engines=engines,
+            store=store,
+            clock=clock,
+            ending=ending,
+            drill=drill,
+            background=background,
+        )
+        await drills.start()
         if abandoned := await remover.abandoned():
             logger.warning("a crash left %d intents; their accounts are revoked", abandoned)
         spec = SocketSpec(settings.socket, settings.socket_mode, settings.socket_group)
         listening = ListeningSocket(spec)
         stack.callback(listening.close)
         publisher = await _publisher(settings, store, clock)
-        start = await stack.enter_async_context(_loops())
-        work = await stack.enter_async_context(asyncio.TaskGroup())
+        start = await stack.enter_async_context(eternal_tasks())
+        await stack.enter_async_context(work)
 
         access = Access(serving.current, store, clock)
-        ending = Ending(store, clock, remover)
         issuance = Issuance(
             access=access,
             store=store,
             engines=engines,
             clock=clock,
-            names=AccountNames(store.deployment_id, key.derive("account tag")),
             remover=remover,
+            creation=creation,
             ending=ending,
             recipe_of=serving.recipe_of,
-            background=Background(work),
+            background=background,
+        )
+        drift = Drift(
+            generation=serving.current,
+            policy_trouble=partial(not_served, applier),
+            engines=engines,
+            store=store,
+            clock=clock,
+            accounts=AccountLook(store, clock, names),
+            every_s=settings.drift_every_s,
         )
         inspection = Inspection(
             access=access,
             store=store,
             engines=engines,
             clock=clock,
-            troubles=lambda: _troubles(applier, engines, publisher),
+            troubles=lambda: (
+                *_troubles(applier, engines, publisher),
+                *drift.troubles(),
+                *drills.troubles(),
+            ),
         )
         handlers = Handlers(issuance, inspection, FailedRenewals(time.monotonic))
         enforcer = Enforcer(store, ending)
         policy = PolicyHandlers(access, applier, store, clock, enforcer.carry_out)
-        api = ApiServer(listening, Dispatcher(routes(handlers, policy)))
+        questions = AccessHandlers(access, serving.operations, _audit_search(settings, key))
+        of_drills = DrillHandlers(access, drills, clock)
+        removal = OrphanRemoval(drift, engines, store, clock)
+        of_drift = DriftHandlers(access, drift, removal, clock, background)
+        table = routes(handlers, policy, questions, of_drills, of_drift)
+        api = ApiServer(listening, Dispatcher(table))
+        schedule = DrillSchedule(drills, serving, clock)
         upkeep = Upkeep(
             serving=serving,
             applier=applier,
@@ -150,7 +205,7 @@ async def _serve(settings: Settings) -> None:
             clock=clock,
             remover=remover,
         )
-        applier.on_change(api.end_connections, upkeep.check_soon, enforcer.wake)
+        applier.on_change(api.end_connections, upkeep.check_soon, enforcer.wake, schedule.wake)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, upkeep.reload_soon)
 
         await upkeep.tell(EventType.STARTED, version=__version__, digest=generation.bundle.digest)
@@ -160,6 +215,8 @@ async def _serve(settings: Settings) -> None:
         start("reload", upkeep.reload_when_asked())
         start("orders", enforcer.run())
         start("policy source", applier.follow())
+        start("drills", schedule.run())
+        start("drift", drift.run())
         if publisher is not None:
             start("mqtt", publisher.run())
         accepting = start("accept", api.accept())
@@ -186,7 +243,7 @@ async def _open_store(
     clock = SystemClock(store.saved_anchor)
     audit = FileAudit(
         state_dir / AUDIT,
-        key.derive("audit chain"),
+        key.derive(AUDIT_KEY),
         head=store.audit_head or GENESIS,
         wall=clock.wall,
         boot=uuid.uuid4().hex[:12],
@@ -195,6 +252,10 @@ async def _open_store(
     store.start(audit, clock)
     stack.push_async_callback(store.close)
     return store, clock, key
+
+
+def _audit_search(settings: Settings, key: Key) -> AuditSearch:
+    return AuditSearch(settings.state_dir / AUDIT, key.derive(AUDIT_KEY))
 
 
 async def _publisher(
@@ -215,6 +276,8 @@ async def _publisher(
 def _troubles(applier: Applier, engines: Engines, publisher: MqttPublisher | None) -> Sequence[str]:
     """What degrades the daemon besides its leases, one line each."""
     found = [f"the newest policy is not served: {applier.trouble}"] if applier.trouble else []
+    if applier.source_trouble:
+        found.append(f"the policy's source: {applier.source_trouble}")
     if publisher is not None and publisher.trouble:
         found.append(f"events: {publisher.trouble}")
     found += [
@@ -223,25 +286,3 @@ def _troubles(applier: Applier, engines: Engines, publisher: MqttPublisher | Non
         if engine.state == "down" or engine.reason
     ]
     return found
-
-
-@contextlib.asynccontextmanager
-async def _loops() -> AsyncIterator[Start]:
-    """Owns the eternal tasks: any of them that ends by itself ends the daemon."""
-    async with asyncio.TaskGroup() as group:
-        tasks: list[asyncio.Task[NoReturn]] = []
-
-        def start(name: str, work: Coroutine[Any, Any, None]) -> "asyncio.Task[NoReturn]":
-            tasks.append(group.create_task(_eternal(name, work), name=name))
-            return tasks[-1]
-
-        try:
-            yield start
-        finally:
-            for task in tasks:
-                task.cancel()
-
-
-async def _eternal(name: str, work: Coroutine[Any, Any, None]) -> NoReturn:
-    await work
-    raise RuntimeError(f"{name} ended by itself")

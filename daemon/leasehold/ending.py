@@ -4,10 +4,11 @@ The ledger comes first and the target second, so that a crash between them is ca
 """
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from leasehold.clock import Clock
-from leasehold.errors import EngineError
+from leasehold.errors import EngineError, LeaseholdError
 from leasehold.failpoints import hit
 from leasehold.leases import lifecycle
 from leasehold.leases.store import Change, LeaseStore
@@ -30,17 +31,38 @@ class Ending:
         self._remover = remover
 
     async def end(
-        self, lease_id: str, cause: Cause, caller: Caller | None = None, *, wait: bool = True
+        self,
+        lease_id: str,
+        cause: Cause,
+        caller: Caller | None = None,
+        grounds: Mapping[str, str] | None = None,
+        *,
+        wait: bool = True,
     ) -> bool:
-        """End a lease now. True when access has ended, False when that is queued."""
+        """End a lease now. True when access has ended, False when that is queued.
+
+        `grounds` say what allowed it to the caller.
+        """
         async with self._remover.claims.of(lease_id):
             lease = await self._store.get(lease_id)
-            return lease is None or await self._end(lease, cause, caller, wait=wait)
+            return lease is None or await self._end(lease, cause, caller, grounds, wait=wait)
 
-    async def _end(self, lease: Lease, cause: Cause, caller: Caller | None, *, wait: bool) -> bool:
+    async def _end(
+        self,
+        lease: Lease,
+        cause: Cause,
+        caller: Caller | None = None,
+        grounds: Mapping[str, str] | None = None,
+        *,
+        wait: bool,
+    ) -> bool:
         if lease.state in _NOT_ENDING:
-            lease = await self.send_to_revoking(lease, EventType.REVOKING, cause, caller)
+            lease = await self.send_to_revoking(
+                lease, EventType.REVOKING, cause, caller, grounds=grounds
+            )
             hit("revoke.intended")
+        elif grounds is not None:
+            await self._tell_that_it_ends(lease, caller, grounds)
         if wait and lease.state is not LeaseState.REVOKED:
             [lease] = await self._remover.remove([lease])
         return lease.state in (LeaseState.DISABLED, LeaseState.REVOKED)
@@ -54,14 +76,27 @@ class Ending:
         *,
         unproven: bool = False,
         why: str = "",
+        grounds: Mapping[str, str] | None = None,
     ) -> Lease:
         """Write down that a lease, whose claim the caller holds, must end."""
         now_ms = self._clock.now_ms()
         pending = lease.state is LeaseState.PENDING
         new = lifecycle.revoke(lease, now_ms, cause, unproven=unproven and pending)
-        told = Event.new(event, now_ms, new, caller=caller, why=why)
+        told = Event.new(event, now_ms, new, caller=caller, why=why, **(grounds or {}))
         await self._store.write(Change(old=lease, new=new, events=(told,), may_delay_audit=True))
         return new
+
+    async def _tell_that_it_ends(
+        self, lease: Lease, caller: Caller | None, grounds: Mapping[str, str]
+    ) -> None:
+        """Audit a request to end what ends already; nothing hangs on whether that is written."""
+        why = f"lease {lease.id} is {lease.state} already"
+        now_ms = self._clock.now_ms()
+        told = Event.new(EventType.NO_EFFECT, now_ms, None, caller=caller, why=why, **grounds)
+        try:
+            await self._store.record(told)
+        except LeaseholdError as trouble:
+            logger.error("not audited: %s: %s", told.type, trouble)
 
     async def cap(self, lease_id: str, max_ttl_s: int, why: str) -> None:
         """Let a lease live for `max_ttl_s` seconds from its issue at most; older ones end now."""
@@ -71,7 +106,7 @@ class Ending:
                 return
             now_ms, limit_ms = self._clock.now_ms(), lease.issued_ms + max_ttl_s * 1000
             if limit_ms <= now_ms:
-                await self._end(lease, Cause.CONFIG, None, wait=True)
+                await self._end(lease, Cause.CONFIG, wait=True)
             elif limit_ms < lease.max_expires_ms:
                 new = lifecycle.cap(lease, now_ms, limit_ms)
                 told = Event.new(EventType.SHORTENED, now_ms, new, why=why)

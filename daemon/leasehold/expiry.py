@@ -105,7 +105,7 @@ class ExpiryWorker:
             batches: list[_Batch] = []
             lanes = (self._take_away(engine, pages, batches) for _ in range(LANES))
             try:
-                results = await asyncio.gather(*lanes, return_exceptions=True)
+                results: list[object] = [*await asyncio.gather(*lanes, return_exceptions=True)]
                 for batch in batches:
                     results += await self._write_down(batch)
             finally:
@@ -163,15 +163,17 @@ class ExpiryWorker:
                 pages.last = due[-1] if due else None
         return taken
 
-    async def _write_down(self, batch: "_Batch") -> Sequence[object]:
+    async def _write_down(self, batch: "_Batch") -> list[object]:
         """Write what became of a batch; what the ledger refuses of one kind keeps no other."""
-        return await asyncio.gather(
-            self._remover.settle(batch.attempts, Cause.TTL),
-            self._revoke_abandoned(batch.abandoned, batch.now_ms),
-            self._store.write_many([_deferred(lease, batch.now_ms) for lease in batch.away]),
-            self._warn(batch.warned, batch.now_ms),
-            return_exceptions=True,
-        )
+        return [
+            *await asyncio.gather(
+                self._remover.settle(batch.attempts, Cause.TTL),
+                self._revoke_abandoned(batch.abandoned, batch.now_ms),
+                self._store.write_many([_deferred(lease, batch.now_ms) for lease in batch.away]),
+                self._warn(batch.warned, batch.now_ms),
+                return_exceptions=True,
+            )
+        ]
 
     async def _warn(self, leases: Sequence[Lease], now_ms: int) -> None:
         changes = []

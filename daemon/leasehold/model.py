@@ -20,13 +20,15 @@ NOBODY = frozenset({65_534, 4_294_967_295})
 class Caller:
     """Who asks, by the kernel's word at connect time (rule I2).
 
-    `groups` holds the primary and all supplementary group ids. `pid` is for records only.
+    `groups` holds the primary and all supplementary group ids. `pid`, and the id of the `request`
+    that is being made, are for records only.
     """
 
     uid: int
     gid: int
     pid: int
     groups: frozenset[int] = frozenset()
+    request: str = ""
 
 
 class LeaseState(StrEnum):
@@ -49,6 +51,7 @@ class Cause(StrEnum):
     CRASH = "crash"
     UNDELIVERED = "undelivered"
     CONFIG = "config"
+    DRILL = "drill"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +124,7 @@ class EventType(StrEnum):
     """
 
     DENIED = "denied"
+    NO_EFFECT = "no-effect"
     INTENDED = "intended"
     ISSUED = "issued"
     ISSUE_FAILED = "issue-failed"
@@ -140,6 +144,7 @@ class EventType(StrEnum):
     DRIFT_CLEARED = "drift-cleared"
     ORPHAN_FOUND = "orphan-found"
     ORPHAN_CLEARED = "orphan-cleared"
+    ORPHAN_REMOVING = "orphan-removing"
     ORPHAN_REMOVED = "orphan-removed"
     DRILL_PASSED = "drill-passed"
     DRILL_FAILED = "drill-failed"
@@ -199,8 +204,13 @@ class Event:
         caller: Caller | None = None,
         **detail: str,
     ) -> "Event":
-        """An event with an id of its own; empty texts are left out of `detail`."""
+        """An event with an id of its own; empty texts are left out of `detail`.
+
+        What a caller's request did bears the id of that request.
+        """
         told = {name: text for name, text in detail.items() if text}
+        if caller is not None and caller.request:
+            told["request"] = caller.request
         return cls(
             id=uuid.uuid4().hex, type=type, at_ms=at_ms, lease=lease, caller=caller, detail=told
         )

@@ -105,17 +105,21 @@ class Serving:
         place = (config.mount, role.name)
         if place not in self._recipes:
             connection = self.current().connections[config.name]
-            parts = [config.name, config.type, connection, dict(role.options)]
-            text = json.dumps(parts, sort_keys=True, default=_revealed)
-            digest = hmac.digest(self._key, text.encode(), hashlib.sha256)
-            self._recipes[place] = Recipe(
-                id=digest.hex()[:32],
-                engine=config.name,
-                engine_type=config.type,
-                connection=connection,
-                role=role.options,
-            )
+            self._recipes[place] = self.recipe(config, role, connection)
         return self._recipes[place]
+
+    def recipe(self, config: EngineConfig, role: Role, connection: Mapping[str, Any]) -> Recipe:
+        """The same for a role that need not be served; `connection` has its references resolved."""
+        parts = [config.name, config.type, connection, dict(role.options)]
+        text = json.dumps(parts, sort_keys=True, default=_revealed)
+        digest = hmac.digest(self._key, text.encode(), hashlib.sha256)
+        return Recipe(
+            id=digest.hex()[:32],
+            engine=config.name,
+            engine_type=config.type,
+            connection=connection,
+            role=role.options,
+        )
 
 
 def _revealed(value: object) -> object:

@@ -62,10 +62,11 @@ class Upkeep:
 
     async def watch_clock(self) -> None:
         """Compare the clocks, tell of a step, and write an instant down now and then."""
-        rounds = 0
+        rounds, told = 0, False
         while True:
-            if self._clock.check():
-                suspect = self._clock.suspect
+            self._clock.check()
+            if told != self._clock.suspect:
+                told = suspect = self._clock.suspect
                 logger.warning(
                     "the wall clock stepped; nothing is issued until it has settled"
                     if suspect

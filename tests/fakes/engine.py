@@ -18,15 +18,13 @@ from leasehold.plugin import (
     Health,
     Issued,
     IssueRequest,
+    PasswordPolicy,
     Removal,
     Revocability,
     Secret,
     Stage,
     TargetChanged,
 )
-
-PAGE = 3
-"""How many accounts a target lists at once."""
 
 
 class Fault(StrEnum):
@@ -47,7 +45,7 @@ class FakeTarget:
     """A server with accounts. `faults[verb]` are met by the next calls, one each, None is well.
 
     `away` refuses every call. `stubborn` accounts answer a revocation as they are told. `missing`
-    are the rights that a check finds lacking.
+    are the rights that a check finds lacking. Accounts are listed `page` at a time.
     """
 
     LATE_S = 4.0
@@ -62,6 +60,7 @@ class FakeTarget:
         self.away = False
         self.version = "1"
         self.missing: tuple[str, ...] = ()
+        self.page = 3
         self.calls: Counter[str] = Counter()
         self.revoked: list[str] = []
 
@@ -163,8 +162,9 @@ class FakeEngine(Engine):
         names = [""]
         while names:
             await self._call("accounts")
+            self._found = self._target.identity
             standing = (name for name in self._target.accounts if re.search(pattern, name))
-            names = sorted(name for name in standing if name > names[-1])[:PAGE]
+            names = sorted(name for name in standing if name > names[-1])[: self._target.page]
             for name in names:
                 yield name
 
@@ -201,3 +201,16 @@ class FakeEngine(Engine):
                 work()
         await self.step()
         return fault
+
+
+class RehearsingEngine(FakeEngine):
+    """One that can try a role without leaving anything; a role of the group `nobody` is refused."""
+
+    async def rehearse(
+        self, role: Mapping[str, Any], expires_at: datetime, password_policy: PasswordPolicy
+    ) -> None:
+        await self._call("rehearse")
+        if role.get("group") == "nobody":
+            raise EnginePermanent("group: there is no nobody", error_class=ErrorClass.ABSENT)
+        if role.get("group") == "lasting":
+            raise EnginePermanent("group: it lasts", error_class=ErrorClass.UNSUPPORTED)

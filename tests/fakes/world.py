@@ -94,6 +94,7 @@ class World:
         self._stopping = asyncio.Event()
         group: asyncio.Future[asyncio.TaskGroup] = asyncio.get_running_loop().create_future()
         self._host = asyncio.create_task(self._own(group))
+        self.background = Background(await group)
         self.issuance = Issuance(
             access=self.access,
             store=self.store,
@@ -103,7 +104,7 @@ class World:
             creation=self.creation,
             ending=self.ending,
             recipe_of=self._recipe_of,
-            background=Background(await group),
+            background=self.background,
         )
         self.inspection = Inspection(
             access=self.access,

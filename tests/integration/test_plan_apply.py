@@ -211,11 +211,11 @@ def test_an_engine_and_its_password_may_go_and_every_lease_still_ends_at_its_tim
     issue(daemon, "brief")
     tail = text.partition("engines:")[2]
     kept = "engines:\n  spare:" + tail.partition("  main:")[2].partition("roles:")[0]
-    kept = kept.replace("mount: database", "mount: spare").replace(f"file:{secret}", "env:NONE")
+    kept = kept.replace("mount: database", "mount: spare").replace(f"file:{secret}", "env:SPARE")
     kept += "roles:\n  spare/reader: {member_of: [app_readonly]}\nidentities:" + tail.partition(
         "identities:"
     )[2].replace("database/creds/*", "spare/creds/*")
-    daemon.env = {**daemon.env, "NONE": "x"}
+    daemon.env = {**daemon.env, "SPARE": postgres.password}
     daemon.write_policy(kept)
     daemon.stop()
     daemon.start()
@@ -271,3 +271,14 @@ def test_an_offline_plan_needs_no_daemon(postgres: PostgresServer, tmp_path: Pat
     assert "live leases are not known offline" in done.stdout
     assert "+ create role:main/quick" in done.stdout
     assert (tmp_path / "plan.md").read_text().startswith("### leasehold plan: 1 create, 1 delete")
+
+
+def test_what_was_applied_is_listed_with_who_and_from_where(
+    manual: Daemon, postgres: PostgresServer
+) -> None:
+    manual.write_policy(renamed(postgres))
+    leasehold(manual, "apply", "--yes")
+    lines = leasehold(manual, "generations").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["NUMBER", "2", "1"]
+    assert " tests " in lines[1]
+    assert str(manual.policies) in lines[1]

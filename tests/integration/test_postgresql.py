@@ -32,6 +32,10 @@ class PostgresqlContract(EngineContract):
         return {"member_of": ["app_readonly"]}
 
     @pytest.fixture
+    def unworkable(self) -> Mapping[str, Any]:
+        return {"member_of": ["nobody_made_this"]}
+
+    @pytest.fixture
     def broken(self, postgres: PostgresServer) -> PostgresqlEngine:
         return engine_for(postgres, port=free_port())
 

@@ -6,21 +6,21 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
+from inspect import signature
 from pathlib import Path
 
 import click
 import pytest
 
 from leasehold import errors
-from leasehold.api.handlers import Handlers
 from leasehold.api.problems import problem_of, wrong_method
 from leasehold.api.routes import PREFIX, routes
 from leasehold.bundle import UnixMatch
 from leasehold.cli.main import COMMANDS, cli
 from leasehold.client import Unreachable
 from leasehold.engines.catalog import installed_engine_types
-from leasehold.policy.load import load
 from leasehold.errors import PolicyRefused
+from leasehold.policy.load import load
 from leasehold.settings import PREFIX as ENVIRONMENT
 
 ROOT = Path(__file__).parents[2]
@@ -101,16 +101,22 @@ def test_every_setting_stands_in_the_table_with_flag_environment_and_default() -
             assert str(about["default"]) in row
 
 
+class Anything:
+    """Handlers that nobody calls."""
+
+    def __getattr__(self, name: str) -> None:
+        return None
+
+
 def test_every_route_stands_in_the_interface_with_its_methods() -> None:
     text = page("api.md")
     rows = [line for line in text.splitlines() if line.startswith("| ") and PREFIX in line]
-    for route in routes(Handlers(None, None, None)):
+    for route in routes(*[Anything()] * len(signature(routes).parameters)):
         shown = re.sub(r"\(\?!.*?\)/\)", "", route.pattern.pattern)
         shown = shown.replace("[^/]+)", "}").replace(".+)", "…}").replace("(?P<", "{")
         path = f"{PREFIX}{shown.replace('>', '')}"
-        [row] = [line for line in rows if f"`{path}`" in line]
-        methods = row.split("|")[1].replace(" ", "").split(",")
-        assert route.methods == set(methods), path
+        told = [line.split("|")[1] for line in rows if f"`{path}`" in line]
+        assert route.methods in [set(it.replace(" ", "").split(",")) for it in told], path
 
 
 def test_every_status_of_a_refusal_stands_in_the_interface() -> None:

@@ -6,6 +6,7 @@ import logging
 import select
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -26,6 +27,8 @@ HANDLER_S = 60.0
 DELIVERY_S = 5.0
 _HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", "Server": "leasehold"}
 """hvac reads errors only where Content-Type is exactly this, without a charset."""
+REQUEST_ID = "X-Request-Id"
+"""Made here for every request and never taken over, since it is the key to what was decided."""
 _REFUSED = ("Content-Encoding", "Upgrade", "Expect", "Trailer")
 
 
@@ -40,18 +43,19 @@ class Dispatcher:
         request_id = str(uuid.uuid4())
         try:
             async with asyncio.timeout(HANDLER_S):
-                reply = await self._reply(request, caller)
+                reply = await self._reply(request, replace(caller, request=request_id))
             response = _rendered(reply, request_id)
         except LeaseholdError as error:
-            return await _send(request, _refusal(problems.problem_of(error), request))
+            return await _send(request, _refusal(problems.problem_of(error), request, request_id))
         except _Refused as refused:
-            return await _send(request, _refusal(refused.problem, request))
+            return await _send(request, _refusal(refused.problem, request, request_id))
         except TimeoutError:
             late = Unavailable(f"no result within {HANDLER_S:g} s; what was begun is undone")
-            return await _send(request, _refusal(problems.problem_of(late), request))
+            return await _send(request, _refusal(problems.problem_of(late), request, request_id))
         except Exception:
             logger.exception("request %s failed: a defect of leasehold", request_id)
-            return await _send(request, _refusal(problems.internal(request_id), request))
+            internal = problems.internal(request_id)
+            return await _send(request, _refusal(internal, request, request_id))
         try:
             return await _send(request, response)
         except BaseException:  # cancelled too: the caller hung up
@@ -123,22 +127,25 @@ def _has_dots(path: str) -> bool:
 
 def _rendered(reply: Reply, request_id: str) -> web.Response:
     if reply.body is None:
-        headers = {"Cache-Control": "no-store", "Server": "leasehold"}
+        headers = {"Cache-Control": "no-store", "Server": "leasehold", REQUEST_ID: request_id}
         return web.Response(status=reply.status, headers={**headers, **reply.headers})
     body = envelope(request_id, reply.body, reply.warnings) if reply.enveloped else reply.body
     return web.Response(
         status=reply.status,
         body=json.dumps(body, separators=(",", ":")).encode(),
-        headers={**_HEADERS, **reply.headers},
+        headers={**_HEADERS, REQUEST_ID: request_id, **reply.headers},
     )
 
 
-def _refusal(problem: Problem, request: web.BaseRequest) -> web.Response:
-    told = {"errors": [text for text in problem.errors if text], "code": problem.code}
+def _refusal(problem: Problem, request: web.BaseRequest, request_id: str) -> web.Response:
+    told = {
+        "errors": [text for text in problem.errors if text],
+        "code": problem.code,
+        "request_id": request_id,
+    }
     body = json.dumps(told).encode()
-    response = web.Response(
-        status=problem.status, body=body, headers={**_HEADERS, **problem.headers}
-    )
+    headers = {**_HEADERS, REQUEST_ID: request_id, **problem.headers}
+    response = web.Response(status=problem.status, body=body, headers=headers)
     if not request.content.is_eof():
         response.force_close()  # what is left of the body would be taken for a request
     return response

@@ -111,6 +111,7 @@ def engine(found: EngineStatus) -> dict[str, Any]:
         "version": found.version,
         "operations": list(found.operations),
         "revocability": found.revocability,
+        "rehearsal": found.rehearses,
     }
 
 

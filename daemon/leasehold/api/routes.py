@@ -8,7 +8,10 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from leasehold.api.access import AccessHandlers
 from leasehold.api.body import BODY_BYTES, BUNDLE_BYTES
+from leasehold.api.drift import DriftHandlers
+from leasehold.api.drills import DrillHandlers
 from leasehold.api.handlers import Ask, Handlers
 from leasehold.api.policy import PolicyHandlers
 from leasehold.api.replies import Reply
@@ -33,7 +36,13 @@ class Route:
     body_bytes: int = BODY_BYTES
 
 
-def routes(serve: Handlers, policy: PolicyHandlers) -> tuple[Route, ...]:
+def routes(
+    serve: Handlers,
+    policy: PolicyHandlers,
+    access: AccessHandlers,
+    drills: DrillHandlers,
+    drift: DriftHandlers,
+) -> tuple[Route, ...]:
     """The table, first match first."""
     return (
         _route(HEALTH, "sys/health", serve.health),
@@ -50,6 +59,15 @@ def routes(serve: Handlers, policy: PolicyHandlers) -> tuple[Route, ...]:
         _route(GET | WRITE, "leasehold/plan", policy.plan, BUNDLE_BYTES),
         _route(WRITE, "leasehold/apply", policy.apply),
         _route(GET, "leasehold/generations", policy.generations),
+        _route(WRITE, "leasehold/can-i", access.can_i),
+        _route(GET, "leasehold/who-can", access.who_can),
+        _route(GET, "leasehold/explain/{request_id}", access.explain),
+        _route(WRITE, "leasehold/drill", drills.drill),
+        _route(GET, "leasehold/drills", drills.drills),
+        _route(GET, "leasehold/drift", drift.standing),
+        _route(WRITE, "leasehold/drift", drift.look),
+        _route(GET, "leasehold/orphans", drift.orphans),
+        _route(WRITE, "leasehold/orphans", drift.remove, BUNDLE_BYTES),
         _route(GET | WRITE, "{mount}/{operation}/{role}", serve.issue),
     )
 

@@ -17,8 +17,8 @@ DIFFERS, PARTLY = 2, 7
 @click.command(
     "apply",
     epilog=examples(
-        "leasehold apply                             look at the plan, then say yes or no",
-        "leasehold apply --checksum 9c41-77aa-02d1   what was looked at and nothing else",
+        "leasehold apply",
+        "leasehold apply --checksum 9c41-77aa-02d1",
         "leasehold apply --yes --allow-unsafe max-deletes",
     ),
 )

@@ -28,7 +28,7 @@ def engines(as_json: bool, socket: Path) -> None:
         print_json({"engines": list(found)})
         return
     print_table(
-        ["ENGINE", "TYPE", "MOUNT", "STATE", "OPERATIONS", "REVOCABILITY", "VERSION"],
+        ["ENGINE", "TYPE", "MOUNT", "STATE", "OPERATIONS", "REVOCABILITY", "REHEARSAL", "VERSION"],
         [
             (
                 engine["name"],
@@ -37,6 +37,7 @@ def engines(as_json: bool, socket: Path) -> None:
                 engine["state"],
                 ",".join(engine["operations"]),
                 engine["revocability"],
+                "offered" if engine["rehearsal"] else "not offered",
                 engine["version"] or "-",
             )
             for engine in found

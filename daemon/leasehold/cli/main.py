@@ -21,17 +21,25 @@ EXIT_CODES = {"unreachable": 2, "unsafe": 3, "stale": 4, "locked": 5, "policy": 
 
 COMMANDS = {
     "apply": "Serve what the policy source has.",
+    "can-i": "Say whether somebody may do something, and by which rule.",
     "completion": "Print the completion script of a shell.",
     "demo": "Show a lease from issue to expiry, on private servers.",
+    "drift": "Say where the world is not as it should be.",
+    "drill": "Prove that roles work and that their accounts go.",
     "engines": "List the engines and how they fare.",
+    "explain": "Say what was decided on a request, and why.",
+    "generations": "List the policies that were applied.",
     "leases": "List leases.",
+    "orphans": "Find accounts without a lease, and remove them.",
     "plan": "Show what an apply would do.",
     "read": "Issue a credential and print it.",
     "renew": "Move the end of a lease.",
     "revoke": "End leases now.",
+    "schema": "Print the JSON Schema of policies, for editors.",
     "serve": "Run the daemon.",
     "status": "Say how the daemon fares, what is overdue first.",
     "validate": "Check a policy without a daemon.",
+    "who-can": "List who may do something.",
 }
 """Every command with its line in the help, so that showing the help imports none of them."""
 
@@ -47,8 +55,9 @@ class Commands(click.Group):
         """Import the command called `cmd_name`; None when there is none."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"leasehold.cli.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+        name = cmd_name.replace("-", "_")
+        module = importlib.import_module(f"leasehold.cli.{name}")
+        command: click.Command = getattr(module, name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

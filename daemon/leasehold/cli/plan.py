@@ -17,9 +17,9 @@ DIFFERS, UNSAFE = 2, 3
 @click.command(
     "plan",
     epilog=examples(
-        "leasehold plan                                  what the daemon would apply",
-        "leasehold plan policies/                        what it would do with these files",
-        "leasehold plan policies/ --offline --base old/  without a daemon, as in a pull request",
+        "leasehold plan",
+        "leasehold plan policies/ --detailed-exitcode",
+        "leasehold plan policies/ --offline --base old/ --markdown plan.md",
     ),
 )
 @click.argument("path", required=False, type=click.Path(path_type=Path))
@@ -74,30 +74,19 @@ def _files(path: Path) -> list[tuple[str, bytes]]:
 
 def _offline(path: Path | None, base: Path | None) -> dict[str, Any]:
     # Here, since they would cost every other command its start.
-    from leasehold.engines.catalog import installed_engine_types
-    from leasehold.errors import PolicyRefused
-    from leasehold.policy.load import load_bundle
+    from leasehold.cli.offline import bundle_at
     from leasehold.reconcile.plan import as_json, make_plan
 
     if path is None:
         raise click.UsageError("--offline needs PATH, the policy to plan")
-    types = installed_engine_types()
-    bundles = []
-    for place in (base, path):
-        loaded = None if place is None else load_bundle(place, types)
-        if loaded is not None and loaded.bundle is None:
-            raise PolicyRefused(tuple(problem.line() for problem in loaded.problems))
-        bundles.append(None if loaded is None else loaded.bundle)
-    old, new = bundles
-    if new is None:
-        raise click.UsageError("--offline needs PATH, the policy to plan")
+    wanted, operations = bundle_at(path)
     made = make_plan(
-        old,
-        new,
+        None if base is None else bundle_at(base)[0],
+        wanted,
         generation=0,
         usage={},
         live_leases=0,
-        operations={name: kind.operations for name, kind in types.items()},
+        operations=operations,
         revocability={},
     )
     return as_json(made, online=False)

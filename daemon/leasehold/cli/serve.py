@@ -32,6 +32,7 @@ from leasehold.cli.output import examples
 @click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error.")
 @click.option("--json", "log_format", flag_value="json", help="Log JSON, one object a line.")
 @click.option("--allow-user-namespace", is_flag=True, default=None, help="See operations.md.")
+@click.option("--drift-every-s", metavar="SECONDS", help="Time between looks for drift.")
 @click.option("--drain-s", metavar="SECONDS", help="Time for running requests at the end.")
 @click.option("--config", metavar="FILE", help="YAML file with these settings.")
 def serve(**flags: object) -> None:

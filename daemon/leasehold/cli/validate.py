@@ -56,10 +56,13 @@ def validate(path: Path, as_json: bool) -> None:
 
 
 def _print_summary(found: Mapping[str, Any]) -> None:
-    counts = ", ".join(
-        f"{count} {_WORDS[section][count != 1]}" for section, count in found["counts"].items()
-    )
-    click.echo(f"valid: {counts}")
+    counts = [
+        f"{found['counts'][section]} {words[found['counts'][section] != 1]}"
+        for section, words in _WORDS.items()
+    ]
+    click.echo(f"valid: {', '.join(counts)}")
+    if found["counts"]["tests"]:
+        click.echo(f"tests: {found['counts']['tests']} passed")
     if found["roles"]:
         print_table(
             ["ROLE", "DEFAULT TTL", "MAX TTL", "MAX LEASES"],

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ _REFUSALS: Mapping[int, type[LeaseholdError]] = {
 }
 _CODES: Mapping[str, type[LeaseholdError]] = {kind.code: kind for kind in (Locked, Stale, Unsafe)}
 """Refusals that say more than their status does."""
+_REQUEST_ID = re.compile(r"[0-9a-f-]{36}")
 
 
 class Unreachable(Unavailable):
@@ -130,6 +132,9 @@ def _refusal(status: int, answer: Mapping[str, Any], retry_after: str | None) ->
         return PolicyRefused(tuple(texts))
     # An answer's text is one line here, whatever a server put into it.
     text = " ".join("; ".join(texts).split()) or f"the daemon refused with status {status}"
+    request_id = str(answer.get("request_id", ""))
+    if status == 403 and _REQUEST_ID.fullmatch(request_id):
+        text += f"; leasehold explain {request_id} says why"
     wait_s = int(retry_after) if retry_after and retry_after.isdecimal() else 1
     if status == 429:
         return LimitReached(text, retry_after_s=wait_s)

@@ -20,6 +20,7 @@ from leasehold.plugin import (
     Health,
     Issued,
     IssueRequest,
+    PasswordPolicy,
     Removal,
     Revocability,
     Secret,
@@ -61,11 +62,14 @@ class GuardedEngine:
         self._revoke_lane = asyncio.Semaphore(REVOKE_LANE)
         self.breaker = Breaker(_loop_time)
         self.health = Health(ok=True)
+        self.failure: EngineError | None = None
+        """Why the last `check` failed, if it did."""
         self.name = engine.name
         self.type = engine.type
         self.operations = engine.operations
         self.revocability: Revocability = engine.revocability
         self.renewable = engine.renewable
+        self.rehearses = engine_class.rehearses()
         self.statement_timeout_s = engine.statement_timeout_s
 
     @property
@@ -101,6 +105,21 @@ class GuardedEngine:
                 self._failed = error
                 raise
             self._opened = True
+
+    async def probe(self) -> None:
+        """Ask the target whether it is there now. Raises EngineError."""
+        await self.ready()
+        await self._call("check", self._engine.check)
+
+    async def rehearse(
+        self, role: Mapping[str, Any], expires_at: datetime, password_policy: PasswordPolicy
+    ) -> None:
+        """Prove a role and leave nothing behind (see `Engine.rehearse`)."""
+        await self.ready()
+        async with self._lane(self._issue_lane):
+            await self._call(
+                "rehearse", lambda: self._engine.rehearse(role, expires_at, password_policy)
+            )
 
     async def issue(self, request: IssueRequest) -> Issued:
         """Make an account (see `Engine.issue`)."""
@@ -145,7 +164,9 @@ class GuardedEngine:
         try:
             await self.ready()
             self.health = await self._call("check", lambda: self._engine.check(roles))
+            self.failure = None
         except EngineError as error:
+            self.failure = error
             self.health = Health(ok=False, reason=error.reason)
         return self.health
 
@@ -209,7 +230,8 @@ class GuardedEngine:
         else:
             self.breaker.succeeded()
             return result
-        if isinstance(error, EngineTemporary):
+        if isinstance(error, EngineTemporary) or (verb == "check" and self.breaker.is_open):
+            # A target that refuses to be asked whether it is back is not.
             self.breaker.failed(error.reason)
         else:
             self.breaker.succeeded()

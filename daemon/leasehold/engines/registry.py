@@ -5,7 +5,8 @@ A target that is down stops nothing here: engines connect at their first call.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ class EngineStatus:
     version: str
     revocability: str
     operations: tuple[str, ...]
+    rehearses: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,10 @@ class BuiltEngines:
     usable: Mapping[str, _Configured]
     broken: Mapping[str, str]
 
+    def engine(self, name: str) -> GuardedEngine:
+        """The usable engine called `name`."""
+        return self.usable[name].engine
+
 
 class Engines:
     """Opens, keeps and replaces engines. `load` returns the class of an engine type."""
@@ -53,6 +59,7 @@ class Engines:
         self._configured: Mapping[str, _Configured] = {}
         self._broken: Mapping[str, str] = {}
         self._older: dict[bytes, GuardedEngine] = {}
+        self._tried: Mapping[bytes, GuardedEngine] = {}
 
     def build(
         self,
@@ -82,6 +89,22 @@ class Engines:
                 self._older[old.digest] = old.engine
         self._configured, self._broken = built.usable, built.broken
 
+    @asynccontextmanager
+    async def trying(self, built: BuiltEngines) -> AsyncIterator[None]:
+        """Touch accounts that are made through `built` through it too, served or not.
+
+        What is not served at the end is closed. One at a time.
+        """
+        self._tried = {one.digest: one.engine for one in built.usable.values()}
+        try:
+            yield
+        finally:
+            self._tried = {}
+            served = [one.engine for one in self._configured.values()]
+            for one in built.usable.values():
+                if one.engine not in served:
+                    await one.engine.close()
+
     def current(self, name: str) -> GuardedEngine:
         """The engine of the served generation. Raises NotFound, or Unavailable for a broken one."""
         if name in self._broken:
@@ -100,6 +123,8 @@ class Engines:
         """
         configured = self._configured.get(recipe.engine)
         digest = _digest(recipe.engine_type, recipe.engine, recipe.connection)
+        if digest in self._tried:
+            return self._tried[digest]
         if configured is not None and (
             configured.digest == digest or _leads_to(configured.engine, recipe, target)
         ):
@@ -122,6 +147,7 @@ class Engines:
                 version=one.engine.health.version,
                 revocability=one.engine.revocability.value,
                 operations=tuple(sorted(one.engine.operations)),
+                rehearses=one.engine.rehearses,
             )
             for name, one in sorted(self._configured.items())
         ]

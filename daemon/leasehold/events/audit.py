@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from leasehold import failpoints
 from leasehold.errors import ConfigError
@@ -148,6 +149,16 @@ def verify(lines: Iterable[str], key: bytes, head: AuditHead | None = None) -> l
     return faults
 
 
+def fields_of(text: str, key: bytes) -> dict[str, Any] | None:
+    """What a line says, None when it does not verify."""
+    line = text.rstrip("\n")
+    body = line[:-_MAC_CHARS] + "}"
+    if not hmac.compare_digest(_bytes(_closed(body, _mac(key, body))), _bytes(line)):
+        return None
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
 def _mac(key: bytes, body: str) -> str:
     return hmac.digest(key, _bytes(body), hashlib.sha256).hex()
 
@@ -163,13 +174,8 @@ def _bytes(text: str) -> bytes:
 
 def _parse(text: str, key: bytes) -> tuple[int, str, str] | None:
     """Sequence number, MAC before and MAC of a line that verifies, else None."""
-    line = text.rstrip("\n")
-    body = line[:-_MAC_CHARS] + "}"
-    mac = _mac(key, body)
-    if not hmac.compare_digest(_bytes(_closed(body, mac)), _bytes(line)):
-        return None
-    fields = json.loads(body)
-    return fields["seq"], fields["prev"], mac
+    fields = fields_of(text, key)
+    return None if fields is None else (fields["seq"], fields["prev"], fields["mac"])
 
 
 def _resume(path: Path, key: bytes, head: AuditHead) -> tuple[AuditHead, str]:

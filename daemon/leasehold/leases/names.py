@@ -10,9 +10,10 @@ import hashlib
 import hmac
 import re
 import secrets
+from enum import StrEnum
 
 ID_CHARS = 26
-_CORE_CHARS = 16
+MIDDLE_CHARS = 16
 CORE = re.compile(r"lh([a-z2-7]{4})_([a-z2-7]{16})_([a-z2-7]{4})")
 PLACEHOLDERS = ("{{name}}", "{{username}}", "{{randomUsername}}")
 
@@ -26,24 +27,33 @@ def new_lease_id(path: str) -> str:
     return f"{path}/{_base32(secrets.token_bytes(16))}"
 
 
+class Mark(StrEnum):
+    """Whose an account is, by its name."""
+
+    OURS = "ours"
+    """Our mark, and a tag that only we can make."""
+    FORGED = "forged"
+    """Our mark, and a wrong tag."""
+    FOREIGN = "foreign"
+    """The mark of another deployment, whose tags we cannot judge."""
+
+
 class AccountNames:
     """Computes and recognises the names of one deployment's accounts."""
+
+    pattern = CORE.pattern
+    """A regular expression that finds the name of every account, of whichever deployment."""
 
     def __init__(self, deployment_id: str, key: bytes) -> None:
         self.mark = _base32(hashlib.sha256(deployment_id.encode()).digest())[:4]
         self._key = key
-
-    @property
-    def pattern(self) -> str:
-        """A regular expression that every account name of this deployment matches."""
-        return f"lh{self.mark}_[a-z2-7]{{16}}_[a-z2-7]{{4}}"
 
     def _tag(self, middle: str) -> str:
         return _base32(hmac.digest(self._key, f"{self.mark}_{middle}".encode(), "sha256"))[:4]
 
     def core(self, lease_id: str) -> str:
         """The computed name of the account of `lease_id`."""
-        middle = lease_id.rsplit("/", 1)[1][:_CORE_CHARS]
+        middle = middle_of(lease_id)
         return f"lh{self.mark}_{middle}_{self._tag(middle)}"
 
     def account(self, lease_id: str, template: str | None, *, issued_s: int) -> str:
@@ -60,11 +70,25 @@ class AccountNames:
             name = name.replace(placeholder, core)
         return name
 
+    def read(self, account: str) -> tuple[Mark, str] | None:
+        """Whose `account` is, and the characters of its lease's id; None when it is not our shape.
+
+        The tag is over these characters alone, so a longer name may bear the tag of another.
+        """
+        found = CORE.search(account)
+        if found is None:
+            return None
+        if found[1] != self.mark:
+            return Mark.FOREIGN, found[2]
+        right = hmac.compare_digest(found[3], self._tag(found[2]))
+        return (Mark.OURS if right else Mark.FORGED), found[2]
+
     def is_ours(self, account: str) -> bool:
         """Whether `account` bears our mark and a right tag."""
-        found = CORE.search(account)
-        return (
-            found is not None
-            and found[1] == self.mark
-            and hmac.compare_digest(found[3], self._tag(found[2]))
-        )
+        read = self.read(account)
+        return read is not None and read[0] is Mark.OURS
+
+
+def middle_of(lease_id: str) -> str:
+    """The characters of a lease's id that its account's name bears in the middle."""
+    return lease_id[-ID_CHARS:][:MIDDLE_CHARS]

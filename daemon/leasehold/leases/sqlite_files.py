@@ -17,6 +17,8 @@ RESERVE_BYTES = 16 << 20
 """Kept back so that revocations can still be written on a full disk (rule D1)."""
 FLOOR_BYTES = 64 << 20
 """Below this much free space no new lease is written."""
+LOG_PAGES = 8_000
+"""How long SQLite's log may grow, in pages of 4 KiB, when the writer finds no time to merge it."""
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "afs"}
 
 
@@ -70,6 +72,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     db.execute("PRAGMA synchronous = FULL")
     if not read_only:
         db.execute("PRAGMA journal_mode = WAL")
+        db.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
     return db
 
 

@@ -22,6 +22,7 @@ from leasehold.leases import (
     sqlite_rows,
     sqlite_usage,
 )
+from leasehold.leases.names import middle_of
 from leasehold.leases.store import Document, OutboxEntry
 from leasehold.model import AuditHead, Lease, LeaseState, Recipe
 from leasehold.record import load_event, load_recipe
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 READERS = 2
+BY_MIDDLE = "WHERE substr(id, -26, 16) IN (SELECT value FROM json_each(?))"
+"""As the index says it."""
 
 
 class Reads:
@@ -56,6 +59,15 @@ class Reads:
         def read(db: sqlite3.Connection) -> Lease | None:
             row = db.execute(f"{sqlite_rows.SELECT} WHERE id = ?", (lease_id,)).fetchone()
             return None if row is None else self._rows.lease(row)
+
+        return await self._read(read)
+
+    async def by_middle(self, middles: Sequence[str]) -> Mapping[str, Lease | None]:
+        """Leases by what the names of their accounts bear of their ids; None for a damaged row."""
+
+        def read(db: sqlite3.Connection) -> Mapping[str, Lease | None]:
+            rows = db.execute(f"{sqlite_rows.SELECT} {BY_MIDDLE}", (json.dumps(list(middles)),))
+            return {middle_of(row["id"]): self._undamaged(row) for row in rows}
 
         return await self._read(read)
 

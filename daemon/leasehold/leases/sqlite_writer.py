@@ -6,6 +6,7 @@ all who wait, and the order is always audit before commit before answer.
 """
 
 import asyncio
+import contextlib
 import logging
 import queue
 import sqlite3
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 """The most jobs in one transaction."""
+MERGE_AFTER = 100
+"""Transactions after which SQLite's log is merged into its file, as soon as nobody waits."""
 
 
 @dataclass(slots=True)
@@ -81,6 +84,7 @@ class Writer:
         self._finished = finished
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._reserved = False
+        self._unmerged = 0
         self._thread = threading.Thread(target=self._run, name="leasehold store", daemon=True)
         self.tally: Tally = self._read_tally()
         self._recipes: set[str] = {row["id"] for row in db.execute("SELECT id FROM recipe")}
@@ -106,6 +110,15 @@ class Writer:
             jobs = [job for job in batch if job is not None]
             if jobs:
                 self._finish(jobs)
+                self._merge()
+
+    def _merge(self) -> None:
+        """Merge the log between two batches; SQLite itself would do it in somebody's commit."""
+        self._unmerged += 1
+        if self._unmerged >= MERGE_AFTER and self._jobs.empty():
+            with contextlib.suppress(sqlite3.Error):  # as on a full disk; the log keeps everything
+                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._unmerged = 0
 
     def _finish(self, jobs: list[Job]) -> None:
         """Write a batch, and tell how that went."""

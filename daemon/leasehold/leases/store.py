@@ -128,6 +128,12 @@ class LeaseStore(Protocol):
     async def get(self, lease_id: str) -> Lease | None:
         """One lease, tombstones included. A damaged row raises Unavailable."""
 
+    async def by_middle(self, middles: Sequence[str]) -> Mapping[str, Lease | None]:
+        """Leases by what the names of their accounts bear of their ids, tombstones included.
+
+        None is a lease whose row was damaged; what has no row at all is missing.
+        """
+
     async def live_engines(self) -> list[str]:
         """Names of the engines that a live lease belongs to."""
 

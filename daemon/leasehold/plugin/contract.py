@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from leasehold.bundle import PasswordPolicy
-from leasehold.errors import EngineTemporary
+from leasehold.errors import EngineError, EngineTemporary, ErrorClass
 from leasehold.plugin import Account, Engine, Issued, IssueRequest, Removal, Stage
 
 MARK = "lhtest_"
@@ -38,6 +38,11 @@ class EngineContract:
         """An engine, not opened, whose target does not answer."""
         raise NotImplementedError("override the fixture `broken`")
 
+    @pytest.fixture
+    def unworkable(self) -> Mapping[str, Any]:
+        """Options of a role that no account can be made of; for an engine that rehearses."""
+        raise NotImplementedError("override the fixture `unworkable`, since `rehearse` is offered")
+
     @staticmethod
     def account(engine: Engine, role: Mapping[str, Any]) -> Account:
         """An account under a fresh name."""
@@ -55,6 +60,12 @@ class EngineContract:
                 comment="made by the engine contract",
             )
         )
+
+    @staticmethod
+    async def rehearse(engine: Engine, role: Mapping[str, Any]) -> None:
+        """Rehearse `role`, as if its account were to end in an hour."""
+        later = datetime.now(UTC) + timedelta(hours=1)  # noqa: TID251 (a test's own time)
+        await engine.rehearse(role, later, PasswordPolicy())
 
     async def test_a_credential_works_until_it_is_revoked(
         self, engine: Engine, role: Mapping[str, Any]
@@ -111,6 +122,29 @@ class EngineContract:
         bare = Account(name=account.name, target=account.target, role=role)
         assert await engine.revoke(bare) == REMOVED
         assert not await engine.login(issued.credential)
+
+    async def test_a_rehearsal_leaves_nothing_behind_or_says_that_it_is_not_offered(
+        self, engine: Engine, role: Mapping[str, Any]
+    ) -> None:
+        before = [name async for name in engine.accounts("")]
+        if engine.rehearses():
+            await self.rehearse(engine, role)
+        else:
+            with pytest.raises(EngineError) as told:
+                await self.rehearse(engine, role)
+            assert told.value.error_class is ErrorClass.UNSUPPORTED
+        assert [name async for name in engine.accounts("")] == before
+
+    async def test_a_rehearsal_refuses_a_role_that_cannot_work(
+        self, engine: Engine, request: pytest.FixtureRequest
+    ) -> None:
+        if not engine.rehearses():
+            return  # the test above has seen it say so
+        before = [name async for name in engine.accounts("")]
+        with pytest.raises(EngineError) as told:
+            await self.rehearse(engine, request.getfixturevalue("unworkable"))
+        assert told.value.error_class is not ErrorClass.UNSUPPORTED
+        assert [name async for name in engine.accounts("")] == before
 
     async def test_no_secret_stays_in_the_handle(
         self, engine: Engine, role: Mapping[str, Any]

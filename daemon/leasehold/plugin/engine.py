@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from leasehold.bundle import PasswordPolicy
-from leasehold.errors import EngineError
+from leasehold.errors import EngineError, EnginePermanent, ErrorClass
 from leasehold.secret import Secret
 
 
@@ -133,7 +133,11 @@ class Engine(ABC):
 
     @abstractmethod
     async def check(self, roles: Sequence[Mapping[str, Any]] = ()) -> Health:
-        """Try the target now, and name the rights we lack for `roles` (their options)."""
+        """Try the target now, and name the rights we lack for `roles` (their options).
+
+        Log in anew where there is a login, so that a changed password shows; `target_id` is of the
+        server that was met.
+        """
 
     @abstractmethod
     async def issue(self, request: IssueRequest) -> Issued:
@@ -167,6 +171,25 @@ class Engine(ABC):
     @abstractmethod
     def accounts(self, pattern: str) -> AsyncIterator[str]:
         """Page through the names of accounts that match `pattern`, a regular expression."""
+
+    async def rehearse(
+        self, role: Mapping[str, Any], expires_at: datetime, password_policy: PasswordPolicy
+    ) -> None:
+        """Prove that accounts of a role can be made and taken away, and leave nothing behind.
+
+        It goes as far as the target can undo what was done; no session of anybody is ended, and no
+        account of the daemon's naming is made. Raises EngineError with the option that is wrong in
+        its words; of class UNSUPPORTED where nothing was proved either way, as this default does:
+        it is not offered, and the daemon makes a real account instead to prove the role.
+        """
+        raise EnginePermanent(
+            f"engine type {self.type} offers no rehearsal", error_class=ErrorClass.UNSUPPORTED
+        )
+
+    @classmethod
+    def rehearses(cls) -> bool:
+        """Whether `rehearse` is offered: whether the class brings its own."""
+        return cls.rehearse is not Engine.rehearse
 
     @classmethod
     def faults(cls, role: Mapping[str, Any]) -> list[str]:

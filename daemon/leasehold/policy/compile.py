@@ -20,9 +20,11 @@ from leasehold.policy import passwords
 from leasehold.policy.connections import compile_connection
 from leasehold.policy.draft import Draft
 from leasehold.policy.durations import seconds
-from leasehold.policy.grants import compile_grants
+from leasehold.policy.facts import facts_of
+from leasehold.policy.grants import compile_grants, served_paths
 from leasehold.policy.limits import Limits, mount_faults
 from leasehold.policy.problems import nearest
+from leasehold.policy.questions import NEEDS_ROLE
 from leasehold.policy.roles import compile_roles
 from leasehold.policy.users import NoSuchMatch, NotOnThisHost
 
@@ -135,9 +137,19 @@ def _safety(draft: Draft) -> Safety:
 
 
 def _tests(draft: Draft) -> tuple[AccessTest, ...]:
+    served = served_paths(draft)
+    for index, test in draft.whole("tests"):
+        path, place = ("tests", index), test["path"]
+        if served is not None and place not in served:
+            draft.fault((*path, "path"), f"no role is at {place}{nearest(place, served)}")
+        if "ttl" in test and test["expect"] == "deny":
+            draft.fault((*path, "ttl"), "stands beside `expect: deny`; remove one", key=True)
+        elif "ttl" in test and test.get("verb", "issue") not in NEEDS_ROLE:
+            allowed = " and ".join(NEEDS_ROLE)
+            draft.fault((*path, "ttl"), f"only {allowed} give a lease a life; remove it", key=True)
     return tuple(
         AccessTest(
-            facts=test["as"]["unix"],
+            facts=facts_of(test["as"]["unix"]),
             path=test["path"],
             verb=test.get("verb", "issue"),
             allowed=test["expect"] == "allow",

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from leasehold.bundle import Grant, Identity
+from leasehold.bundle import Grant, Identity, Role
+
+VERBS = ("issue", "renew", "revoke", "revoke-any", "list", "operate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,13 @@ def covers(pattern: str, path: str) -> bool:
     return path == pattern
 
 
+def longest_s(role: Role, decision: Allowed) -> int:
+    """The longest a lease may live: the role's maximum, or less where the access rule says so."""
+    if decision.max_ttl_s is None:
+        return role.max_ttl_s
+    return min(role.max_ttl_s, decision.max_ttl_s)
+
+
 def _preference(decision: Allowed) -> tuple[float, str, str]:
-    longest_s = float("inf") if decision.max_ttl_s is None else decision.max_ttl_s
-    return -longest_s, decision.identity.name, decision.rule
+    cap_s = float("inf") if decision.max_ttl_s is None else decision.max_ttl_s
+    return -cap_s, decision.identity.name, decision.rule

@@ -9,9 +9,14 @@ from leasehold.policy.draft import Draft
 from leasehold.policy.problems import nearest
 
 OWN_PATHS = (
+    "leasehold/access",
     "leasehold/apply",
+    "leasehold/drift",
+    "leasehold/drill",
+    "leasehold/drills",
     "leasehold/engines",
     "leasehold/generations",
+    "leasehold/orphans",
     "leasehold/plan",
     "leasehold/status",
 )
@@ -20,7 +25,7 @@ OWN_PATHS = (
 
 def compile_grants(draft: Draft) -> tuple[Grant, ...]:
     """Every access rule that is not broken."""
-    identities, served = draft.named("identities"), _served(draft)
+    identities, served = draft.named("identities"), served_paths(draft)
     made = []
     for index, grant in draft.whole("access"):
         path = ("access", index)
@@ -47,7 +52,7 @@ def compile_grants(draft: Draft) -> tuple[Grant, ...]:
     return tuple(made)
 
 
-def _served(draft: Draft) -> list[str] | None:
+def served_paths(draft: Draft) -> list[str] | None:
     """Every path that can be asked for; None when a role's path is in doubt for another fault."""
     engines, mounts = draft.named("engines"), draft.mounts()
     paths = list(OWN_PATHS)

@@ -40,6 +40,7 @@ def _counts(bundle: Bundle) -> dict[str, int]:
         "roles": len(bundle.roles),
         "identities": len(bundle.identities),
         "access": len(bundle.grants),
+        "tests": len(bundle.tests),
     }
 
 

@@ -1,14 +1,19 @@
-"""Users and groups that a `unix:` match names, as ids of this host."""
+"""Users and groups that a policy or a question names, as ids of this host."""
 
+import contextlib
 import grp
 import os
 import pwd
 from collections.abc import Mapping
 from typing import Any
 
-from leasehold.bundle import UnixMatch
-from leasehold.model import NOBODY
+from leasehold.bundle import Fact, Facts, UnixMatch
+from leasehold.errors import Invalid
+from leasehold.model import NOBODY, Caller
 from leasehold.policy.problems import nearest
+
+UNKNOWN = -1
+"""No id of anybody."""
 
 
 class NoSuchMatch(Exception):
@@ -45,6 +50,48 @@ def unix_match(match: Mapping[str, Any]) -> UnixMatch:
                 key, "is the id of nobody, which the kernel shows for everyone it cannot map"
             )
     return UnixMatch(uid=uid, gid=gid)
+
+
+def caller_with(facts: Facts) -> Caller:
+    """Somebody with these facts, as the kernel would tell of them on this host. Blocks.
+
+    Without a group, the ones that the host's database gives the user; without a user, nobody whom
+    a match of one could mean. Raises Invalid.
+    """
+    try:
+        uids = {_uid(str(value)) for name, value in facts if name == "user"}
+        gids = {_gid(str(value)) for name, value in facts if name == "group"}
+    except NotOnThisHost as unknown:
+        raise Invalid(str(unknown)) from None
+    uids |= {int(value) for name, value in facts if name == "uid"}
+    uids |= {os.geteuid() for name, _ in facts if name == "self"}
+    gids |= {int(value) for name, value in facts if name == "gid"}
+    if len(uids) > 1:
+        shown = " and ".join(map(str, sorted(uids)))
+        raise Invalid(f"these facts name the uids {shown} on this host; nobody has two")
+    uid = uids.pop() if uids else UNKNOWN
+    groups = frozenset(gids or _groups(uid))
+    return Caller(uid=uid, gid=min(groups, default=UNKNOWN), pid=0, groups=groups)
+
+
+def own_facts() -> Facts:
+    """What is known of this process, by names and by numbers."""
+    uid, gids = os.geteuid(), {os.getegid(), *os.getgroups()}
+    facts: set[Fact] = {("uid", uid), *(("gid", gid) for gid in gids)}
+    with contextlib.suppress(KeyError):
+        facts.add(("user", pwd.getpwuid(uid).pw_name))
+    for gid in gids:
+        with contextlib.suppress(KeyError):
+            facts.add(("group", grp.getgrgid(gid).gr_name))
+    return frozenset(facts)
+
+
+def _groups(uid: int) -> list[int]:
+    try:
+        entry = pwd.getpwuid(uid)
+    except (KeyError, OverflowError):
+        return []
+    return os.getgrouplist(entry.pw_name, entry.pw_gid)
 
 
 def _uid(user: str) -> int:

@@ -1,4 +1,4 @@
-"""The one way to another generation: read the source, plan, judge, write down, serve.
+"""The one way to another generation: read the source, plan, judge, prove, write down, serve.
 
 Nobody gets past the safety limits, neither a person nor a pull by night. A generation is durable
 before it is served, in the transaction of what it asks of live leases; so a daemon that dies within
@@ -23,12 +23,16 @@ from leasehold.reconcile.diff import shortened_roles
 from leasehold.reconcile.generations import Applied, history, outdated
 from leasehold.reconcile.orders import orders
 from leasehold.reconcile.plan import make_plan
+from leasehold.reconcile.rehearsal import Rehearsal
 from leasehold.serving import Files, Prepared, Serving
 from leasehold.sources.source import Origin, Snapshot, Source
 
 logger = logging.getLogger(__name__)
 
 DAEMON = "daemon"
+_ITSELF = "the daemon"
+PROVE_S = 50.0
+"""How long a person waits for the proof of roles; a request has a minute in all."""
 
 
 class Applier:
@@ -45,6 +49,7 @@ class Applier:
         store: LeaseStore,
         engines: Engines,
         clock: Clock,
+        rehearsal: Rehearsal,
         automatic: bool,
     ) -> None:
         self._source = source
@@ -52,6 +57,7 @@ class Applier:
         self._store = store
         self._engines = engines
         self._clock = clock
+        self._rehearsal = rehearsal
         self._automatic = automatic
         self._tell: tuple[Callable[[], None], ...] = ()
         self._lock = asyncio.Lock()
@@ -60,19 +66,24 @@ class Applier:
         self.trouble = ""
         """Why what the source has is not served, in one line; empty when it is."""
 
+    @property
+    def source_trouble(self) -> str:
+        """Why the source cannot be watched just now, in one line; empty when it can."""
+        return self._source.trouble
+
     def on_change(self, *tell: Callable[[], None]) -> None:
         """Call each of these when another generation is served from now on."""
         self._tell = tell
 
     async def start(self) -> Generation:
-        """Serve the last generation, then what the source has, if that may be.
+        """Serve the last generation; `follow` then takes what the source has.
 
-        Without a generation the source must be good. Raises ConfigError, PolicyRefused.
+        Without a generation the source must be good; its roles are not proved, so that no target
+        has to be there for a first start. Raises ConfigError, PolicyRefused.
         """
         applied = await history(self._store)
         if applied:
             await self._resume(applied[-1])
-            await self.look()
         else:
             snapshot = await self._source.read()
             prepared = await self._serving.prepare(snapshot.files)
@@ -94,14 +105,14 @@ class Applier:
             ) from trouble
 
     async def follow(self) -> None:
-        """Look whenever the source may have something else; never returns."""
+        """Look at once, and whenever the source may have something else; never returns."""
         while True:
-            await self._source.changed()
             await self.look()
+            await self._source.changed()
 
     async def look(self) -> None:
         """Take what the source has now, or say why not. What is served stays when that fails."""
-        async with self._at_work("the daemon"):
+        async with self._at_work(_ITSELF):
             try:
                 await self._look()
             except LeaseholdError as trouble:
@@ -114,6 +125,14 @@ class Applier:
         snapshot = await self._source.read()
         prepared = await self._serving.prepare(snapshot.files)
         plan = await self._plan(prepared.bundle)
+        if plan.unsafe or not self._automatic:
+            await self._take(snapshot, prepared, plan)
+            return
+        async with self._rehearsal.proved(plan, prepared) as plan:
+            await self._take(snapshot, prepared, plan)
+
+    async def _take(self, snapshot: Snapshot, prepared: Prepared, plan: Plan) -> None:
+        """Serve what the source has, or say why not."""
         if plan.unsafe:
             reasons = "; ".join(f"{unsafe.code}: {unsafe.message}" for unsafe in plan.unsafe)
             await self._refuse(
@@ -122,6 +141,7 @@ class Applier:
         elif plan.digest == self._serving.current().bundle.digest:
             # The text is the same, what its references lead to may not be.
             self._serving.serve(prepared, plan.generation)
+            await self._source.accepted(snapshot.origin)
             self.trouble = self._told = ""
         elif self._automatic or plan.empty:
             await self._commit(prepared, plan, snapshot, DAEMON)
@@ -136,7 +156,8 @@ class Applier:
         Raises ConfigError, PolicyRefused.
         """
         wanted = (await self._source.read()).files if files is None else files
-        return await self._plan(await self._serving.validate(wanted))
+        bundle = await self._serving.validate(wanted)
+        return await self._rehearsal.known(await self._plan(bundle), bundle)
 
     async def apply(
         self, caller: Caller, who: str, *, checksum: str | None, allow: Collection[str]
@@ -144,9 +165,10 @@ class Applier:
         """Apply what the source has, as a person who may have seen the plan `checksum` of it.
 
         `allow` has codes of safety limits that this one apply may break. Raises Locked, Stale,
-        Unsafe, ConfigError, PolicyRefused.
+        Unsafe, ConfigError, PolicyRefused, and Unavailable when the roles cannot be proved now.
         """
-        if self._lock.locked():
+        # The daemon's own look is soon over; another person's apply changes what was looked at.
+        if self._lock.locked() and self._holder != _ITSELF:
             raise Locked(f"{self._holder} is at an apply just now; try again when that is over")
         async with self._at_work(f"{who} (uid {caller.uid})"):
             snapshot = await self._source.read()
@@ -157,17 +179,11 @@ class Applier:
                     f"the plan is {plan.checksum} now, not {checksum}; look at it again with"
                     " leasehold plan"
                 )
-            broken = [unsafe for unsafe in plan.unsafe if unsafe.code not in allow]
-            if broken:
-                reasons = "; ".join(f"{unsafe.code}: {unsafe.message}" for unsafe in broken)
-                raise Unsafe(
-                    f"refused: {reasons}; allow it once with"
-                    + "".join(
-                        f" --allow-unsafe {code}" for code in sorted({b.code for b in broken})
-                    )
-                )
-            if plan.digest != self._serving.current().bundle.digest:
-                await self._commit(prepared, plan, snapshot, who, caller)
+            _refuse_unsafe(plan, allow)
+            async with self._rehearsal.proved(plan, prepared, within_s=PROVE_S) as plan:
+                _refuse_unsafe(plan, allow)
+                if plan.digest != self._serving.current().bundle.digest:
+                    await self._commit(prepared, plan, snapshot, who, caller)
             return plan
 
     @asynccontextmanager
@@ -179,7 +195,8 @@ class Applier:
     async def _plan(self, wanted: Bundle) -> Plan:
         served = self._serving.served
         usage, live = await self._usage(served, wanted)
-        return make_plan(
+        return await asyncio.to_thread(  # a thousand roles take a while
+            make_plan,
             None if served is None else served.bundle,
             wanted,
             generation=0 if served is None else served.number,
@@ -263,6 +280,15 @@ class Applier:
             await self._store.record(Event.new(kind, self._clock.now_ms(), why=why))
         except LeaseholdError as trouble:
             logger.error("not audited: %s: %s", kind, trouble)
+
+
+def _refuse_unsafe(plan: Plan, allow: Collection[str]) -> None:
+    """Raise Unsafe for limits that the plan breaks and `allow` does not name."""
+    broken = [unsafe for unsafe in plan.unsafe if unsafe.code not in allow]
+    if broken:
+        reasons = "; ".join(f"{unsafe.code}: {unsafe.message}" for unsafe in broken)
+        flags = "".join(f" --allow-unsafe {code}" for code in sorted({b.code for b in broken}))
+        raise Unsafe(f"refused: {reasons}; allow it once with{flags}")
 
 
 def _summary(plan: Plan) -> str:

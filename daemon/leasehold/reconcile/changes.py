@@ -91,6 +91,30 @@ class Unsafe:
     message: str
 
 
+class CheckResult(StrEnum):
+    """How the proof of a role went."""
+
+    OK = "ok"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    """Its target is away, so nothing was proved."""
+    PENDING = "pending"
+    """An apply proves it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """Whether accounts of a new or changed role can be made and taken away, and how long it took.
+
+    `ms` is None where nothing was tried; `message` says why, or what was wrong.
+    """
+
+    address: str
+    result: CheckResult
+    ms: int | None
+    message: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """All that an apply would do, against generation `generation` (0 when there is none).
@@ -106,6 +130,7 @@ class Plan:
     live_leases: int
     unsafe: tuple[Unsafe, ...]
     checksum: str
+    checks: tuple[Check, ...] = ()
 
     @property
     def empty(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from leasehold.bundle import Bundle, EngineConfig, Grant, Identity, Reference, Role
 from leasehold.policy.durations import text
+from leasehold.policy.facts import facts_of, shown
 
 Fields = Mapping[str, str]
 
@@ -77,12 +78,8 @@ def _identity(identity: Identity) -> Fields:
     return {
         "owner": identity.owner,
         "tenant": identity.tenant,
-        "match": ", ".join(sorted(map(_match, identity.facts))),
+        "match": ", ".join(sorted(shown(facts_of(match)) for match in identity.facts)),
     }
-
-
-def _match(facts: Mapping[str, Any]) -> str:
-    return "unix:" + ",".join(f"{name}={_plain(value)}" for name, value in sorted(facts.items()))
 
 
 def _grant_address(grant: Grant) -> str:

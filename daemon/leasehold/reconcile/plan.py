@@ -77,6 +77,7 @@ def as_json(plan: Plan, *, online: bool) -> dict[str, Any]:
         "lease_impact": {"live": plan.live_leases, **_leases(plan.leases)} if online else None,
         "totals": {action.value: plan.count(action) for action in Action},
         "unsafe": [asdict(unsafe) for unsafe in plan.unsafe],
+        "checks": [asdict(check) for check in plan.checks],
     }
 
 

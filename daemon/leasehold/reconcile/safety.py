@@ -18,6 +18,8 @@ MAX_UPDATES_PCT = "max-updates-pct"
 MAX_LEASES_REVOKED = "max-leases-revoked"
 MAX_LEASES_REVOKED_PCT = "max-leases-revoked-pct"
 ACCESS_WIDENING = "access-widening"
+REHEARSAL_FAILED = "rehearsal-failed"
+"""Found by an apply when it proves the roles, not here."""
 CODES = (
     ACCESS_WIDENING,
     MAX_DELETE_PCT,
@@ -26,6 +28,7 @@ CODES = (
     MAX_LEASES_REVOKED_PCT,
     MAX_UPDATES_PCT,
     PROTECTED,
+    REHEARSAL_FAILED,
     REMOVES_EVERYTHING,
 )
 _COUNTED = ("engine:", "role:", "identity:")
@@ -65,9 +68,7 @@ def _everything(old: Bundle, new: Bundle) -> Iterator[Unsafe]:
 
 def _protected(safety: Safety, changes: Sequence[Change]) -> Iterator[Unsafe]:
     for change in changes:
-        if change.removes and any(
-            covers(pattern, change.address) for pattern in safety.protected
-        ):
+        if change.removes and any(covers(pattern, change.address) for pattern in safety.protected):
             yield Unsafe(PROTECTED, f"{change.address} is protected and would be removed")
 
 

@@ -4,7 +4,6 @@ The recommended recipe is `member_of`: rights stand in a group role, and an acco
 A GRANT per account writes into the table's own row, which is full at about 2,400 accounts.
 """
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
@@ -20,20 +19,21 @@ from leasehold.plugin import (
     Health,
     Issued,
     IssueRequest,
+    PasswordPolicy,
     Removal,
     Revocability,
     Secret,
     TargetChanged,
     failpoint,
     hookimpl,
-    make_password,
 )
-from leasehold_plugins.postgresql import statements
+from leasehold_plugins.postgresql import recipes, statements
 from leasehold_plugins.postgresql.errors import translate
-from leasehold_plugins.postgresql.pools import Pools
+from leasehold_plugins.postgresql.passwords import Passwords
+from leasehold_plugins.postgresql.pools import Connection, Pools
 from leasehold_plugins.postgresql.preflight import preflight
+from leasehold_plugins.postgresql.rehearsal import rehearse
 from leasehold_plugins.postgresql.removal import Remover, run_together
-from leasehold_plugins.postgresql.scram import verifier
 
 PAGE = 1000
 _TABLE_GRANT = re.compile(
@@ -45,7 +45,6 @@ _STATEMENTS = (
     "renew_statements",
     "rollback_statements",
 )
-_NOTHING: Mapping[str, str] = dict.fromkeys(statements.KNOWN, "")
 
 
 class PostgresqlEngine(Engine):
@@ -60,6 +59,7 @@ class PostgresqlEngine(Engine):
         super().__init__(name, connection)
         self.statement_timeout_s = float(connection.get("statement_timeout", 10))
         self._pools = Pools(connection, self.statement_timeout_s)
+        self._passwords = Passwords()
         self._remover = Remover(self._pools)
 
     @property
@@ -73,29 +73,25 @@ class PostgresqlEngine(Engine):
 
     async def close(self) -> None:
         """Close every connection."""
+        self._passwords.close()
         await self._pools.close()
 
     async def check(self, roles: Sequence[Mapping[str, Any]] = ()) -> Health:
-        """Name the rights that the administrator lacks for `roles`."""
+        """Log in anew, and name the rights that the administrator lacks for `roles`."""
         groups = [group for role in roles for group in role.get("member_of", ())]
         heirs = [role["reassign_owned_to"] for role in roles if "reassign_owned_to" in role]
-        async with self._pools.issuing() as conn:
+        async with self._pools.fresh() as conn:
             return await preflight(conn, groups, heirs)
 
     async def issue(self, request: IssueRequest) -> Issued:
         """Make the account in one transaction and one round trip."""
         account = request.account
-        password = make_password(request.password_policy)
-        # It takes a millisecond of a processor and lets go of the interpreter meanwhile.
-        secret = await asyncio.to_thread(verifier, password)
-        values = {
-            **dict.fromkeys(statements.NAMES, account.name),
-            **dict.fromkeys(statements.PASSWORDS, secret),
-            **dict.fromkeys(statements.EXPIRIES, request.expires_at.isoformat()),
-        }
+        password = await self._passwords.take(request.password_policy)
+        expiry = request.expires_at.isoformat()
+        recipe = (account.role, account.name, password.verifier, expiry)
         name = statements.identifier(account.name)
         commands = [
-            *_creation(account.role, values),
+            *recipes.creation(*recipe),
             f"COMMENT ON ROLE {name} IS {statements.literal(request.comment)}",
         ]
         async with self._pools.issuing() as conn:
@@ -104,30 +100,14 @@ class PostgresqlEngine(Engine):
             try:
                 await run_together(conn, commands)
             except psycopg.Error as error:
-                await self._roll_back(conn, account.role, values)
+                await _roll_back(conn, recipes.rollback(*recipe))
                 raise translate(error, sent=True) from error
             failpoint("postgresql.issue.sent")
-        return Issued(credential={"username": account.name, "password": Secret(password)})
-
-    async def _roll_back(
-        self, conn: Any, role: Mapping[str, Any], values: Mapping[str, str]
-    ) -> None:
-        custom = role.get("rollback_statements")
-        if custom and not conn.closed:
-            await run_together(conn, statements.render(custom, values))
+        return Issued(credential={"username": account.name, "password": password.clear})
 
     async def renew(self, account: Account, expires_at: datetime) -> None:
         """Move VALID UNTIL, or do what the role's `renew_statements` say."""
-        name = statements.identifier(account.name)
-        expiry = expires_at.isoformat()
-        commands = [f"ALTER ROLE {name} VALID UNTIL {statements.literal(expiry)}"]
-        if custom := account.role.get("renew_statements"):
-            values = {
-                **_NOTHING,
-                **dict.fromkeys(statements.NAMES, account.name),
-                **dict.fromkeys(statements.EXPIRIES, expiry),
-            }
-            commands = statements.render(custom, values)
+        commands = recipes.renewal(account.role, account.name, expires_at.isoformat())
         async with self._pools.issuing() as conn:
             if self._pools.target_of(conn) != account.target:
                 raise TargetChanged("the account was made at another PostgreSQL cluster")
@@ -158,6 +138,14 @@ class PostgresqlEngine(Engine):
             if "FATAL" in str(error) and user in str(error):
                 return False
             raise EngineTemporary("PostgreSQL cannot be reached") from error
+
+    async def rehearse(
+        self, role: Mapping[str, Any], expires_at: datetime, password_policy: PasswordPolicy
+    ) -> None:
+        """Make an account and take it away in a transaction that is rolled back."""
+        password = await self._passwords.take(password_policy)
+        async with self._pools.issuing() as conn:
+            await rehearse(conn, role, password.verifier, expires_at.isoformat())
 
     async def accounts(self, pattern: str) -> AsyncIterator[str]:
         """Page through roles whose name matches."""
@@ -212,15 +200,9 @@ class PostgresqlEngine(Engine):
         return warnings
 
 
-def _creation(role: Mapping[str, Any], values: Mapping[str, str]) -> list[str]:
-    if custom := role.get("creation_statements"):
-        return statements.render(custom, values)
-    groups = ", ".join(map(statements.identifier, role["member_of"]))
-    secret, expiry = statements.literal(values["verifier"]), statements.literal(values["expires"])
-    return [
-        f"CREATE ROLE {statements.identifier(values['name'])} LOGIN PASSWORD {secret}"
-        f" VALID UNTIL {expiry} IN ROLE {groups}"
-    ]
+async def _roll_back(conn: Connection, commands: Sequence[str]) -> None:
+    if commands and not conn.closed:
+        await run_together(conn, commands)
 
 
 @hookimpl

@@ -38,17 +38,9 @@ class Pools:
 
     async def open(self) -> None:
         """Connect once to see that it works, then keep pools. Raises EngineError."""
-        parameters = self.parameters()
         # The pool would hide why it cannot connect; a connection of our own tells.
-        try:
-            first = await AsyncConnection.connect(**parameters, autocommit=True)
-        except psycopg.Error as error:
-            raise self._cannot_connect(error) from error
-        async with first:
-            try:
-                await self._learn_target(first)
-            except psycopg.Error as error:
-                raise translate(error, sent=False) from error
+        async with self.fresh():
+            parameters = self.parameters()
         self._pools = tuple(
             AsyncConnectionPool(
                 kwargs={**parameters, "autocommit": True},
@@ -71,6 +63,20 @@ class Pools:
         for pool in self._pools:
             await pool.close(timeout=1)
         self._pools = ()
+
+    @asynccontextmanager
+    async def fresh(self) -> AsyncIterator[Connection]:
+        """A connection of its own: it meets the server, and the login, as they are now."""
+        try:
+            conn = await AsyncConnection.connect(**self.parameters(), autocommit=True)
+        except psycopg.Error as error:
+            raise self._cannot_connect(error) from error
+        async with conn:
+            try:
+                await self._learn_target(conn)
+                yield conn
+            except psycopg.Error as error:
+                raise translate(error, sent=False) from error
 
     @asynccontextmanager
     async def issuing(self) -> AsyncIterator[Connection]:
@@ -168,6 +174,11 @@ async def _still_open(conn: Connection) -> None:
     if select.select([conn.fileno()], [], [], 0)[0]:
         await conn.close()  # so that the pool lets go of it
         raise psycopg.OperationalError("the server closed the connection")
+
+
+def is_superuser(conn: Connection) -> bool:
+    """Whether the administrator may do everything."""
+    return conn.info.parameter_status("is_superuser") == "on"
 
 
 def _is_idle(conn: Connection) -> bool:

@@ -21,9 +21,9 @@ from leasehold.plugin import (
     TargetChanged,
     failpoint,
 )
-from leasehold_plugins.postgresql import statements
+from leasehold_plugins.postgresql import recipes, statements
 from leasehold_plugins.postgresql.errors import DEPENDENT_OBJECTS, describe, translate
-from leasehold_plugins.postgresql.pools import Connection, Pools
+from leasehold_plugins.postgresql.pools import Connection, Pools, is_superuser
 
 REMOVED = Removal(stage=Stage.REMOVED)
 _END_SESSION_MS = 1000
@@ -95,17 +95,17 @@ class Remover:
     async def _staged(self, conn: Connection, account: Account, oid: int) -> Removal:
         name = statements.identifier(account.name)
         await conn.execute(f"ALTER ROLE {name} NOLOGIN PASSWORD NULL CONNECTION LIMIT 0")
-        if not await _is_superuser(conn):
+        if not is_superuser(conn):
             # What DROP OWNED and ending sessions ask for; it ends with the role.
             await conn.execute(f"GRANT {name} TO CURRENT_USER")
         await _end_sessions(conn, [oid])
         failpoint("postgresql.revoke.disabled")
         try:
-            if custom := account.role.get("revocation_statements"):
-                values = {"name": account.name, "username": account.name}
-                await run_together(conn, statements.render(custom, _revoking(values)))
+            commands = recipes.revocation(account.role, account.name)
+            if "revocation_statements" in account.role:
+                await run_together(conn, commands)
             else:
-                await self._disown(conn, account, oid)
+                await self._disown(conn, commands, oid)
             await conn.execute(f"DROP ROLE IF EXISTS {name}")
         except psycopg.Error as error:
             if error.sqlstate is None:
@@ -117,12 +117,8 @@ class Remover:
             return Removal(stage=Stage.DISABLED, residue=describe(error.sqlstate))
         return REMOVED
 
-    async def _disown(self, conn: Connection, account: Account, oid: int) -> None:
+    async def _disown(self, conn: Connection, commands: Sequence[str], oid: int) -> None:
         """Deal with what the account owns and may do, in every database where that is anything."""
-        name = statements.identifier(account.name)
-        commands = [f"DROP OWNED BY {name}"]
-        if heir := account.role.get("reassign_owned_to"):
-            commands.insert(0, f"REASSIGN OWNED BY {name} TO {statements.identifier(heir)}")
         rows = await (await conn.execute(_DATABASES, (oid,))).fetchall()
         for (database,) in rows:
             if database == conn.info.dbname:
@@ -167,15 +163,6 @@ async def _end_sessions(conn: Connection, oids: Sequence[int]) -> None:
     rows = await (await conn.execute(_SESSIONS, (list(oids),))).fetchall()
     for (pid,) in rows:
         await conn.execute("SELECT pg_terminate_backend(%s, %s)", (pid, _END_SESSION_MS))
-
-
-async def _is_superuser(conn: Connection) -> bool:
-    return conn.info.parameter_status("is_superuser") == "on"
-
-
-def _revoking(values: Mapping[str, str]) -> Mapping[str, str]:
-    """Placeholders of a revocation; there is neither a password nor an expiry any more."""
-    return {**dict.fromkeys(statements.KNOWN, ""), **values}
 
 
 def _elsewhere() -> TargetChanged:

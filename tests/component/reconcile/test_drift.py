@@ -191,7 +191,7 @@ async def test_an_engine_that_an_operator_points_elsewhere_is_no_drift(tmp_path:
         )
         assert await watch.look() == []
         assert (await watch.told())[-1].detail["why"] == (
-            "the engine leads to another server for good"
+            "the engine is not meant to lead to that server"
         )
 
 
@@ -248,6 +248,28 @@ async def test_the_first_look_is_soon_and_the_others_every_five_minutes(tmp_path
         assert await watch.told_types() == [FOUND]
         await asyncio.sleep(10)
         assert await watch.told_types() == [FOUND, CLEARED]
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+@on_virtual_time
+async def test_a_defect_ends_one_look_and_not_the_daemon(tmp_path: Path, caplog) -> None:
+    async with World(tmp_path, virtual_clock()) as world:
+        defects = [RuntimeError("no such thing")]
+
+        def trouble() -> str:
+            if defects:
+                raise defects.pop()
+            return ""
+
+        watch = Watch(world, policy_trouble=trouble)
+        world.target.missing = ("GRANT a",)
+        running = asyncio.create_task(watch.drift.run())
+        await asyncio.sleep(FIRST_S + 1)
+        assert await watch.told() == []
+        assert "a defect of leasehold" in caplog.text
+        await asyncio.sleep(300)
+        assert await watch.told_types() == [FOUND]
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 

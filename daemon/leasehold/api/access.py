@@ -1,0 +1,136 @@
+"""The routes that answer questions about access: may I, who may, and why was it so."""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from leasehold.access import PATH_CHARS, Access
+from leasehold.api.handlers import Ask
+from leasehold.api.replies import Reply
+from leasehold.errors import Invalid, NotFound, Unavailable
+from leasehold.events.audit_search import AuditSearch, Line
+from leasehold.model import NOBODY, Caller, EventType
+from leasehold.policy.decide import VERBS
+from leasehold.policy.facts import parse
+from leasehold.policy.questions import Operations, can, can_json, who_can, who_json
+from leasehold.policy.users import caller_with
+
+PLACE, OPERATE = "leasehold/access", "operate"
+_REQUEST_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DECISION = ("path", "verb", "rule", "digest")
+
+
+class AccessHandlers:
+    """Any caller may ask about itself and its own requests; the rest is for operators.
+
+    `operations` has the path words by engine type.
+    """
+
+    def __init__(self, access: Access, operations: Operations, audit: AuditSearch) -> None:
+        self._access = access
+        self._operations = operations
+        self._audit = audit
+        self._one = asyncio.Lock()
+
+    async def can_i(self, ask: Ask) -> Reply:
+        """`leasehold/can-i`: whether the caller, or somebody `as` whom it asks, may do it."""
+        path, verb = _asked(ask)
+        who, caller = ask.fields.text("as"), ask.caller
+        if who:
+            await self._access.require(ask.caller, PLACE, OPERATE)
+            caller = await asyncio.to_thread(caller_with, parse(who))
+        generation, identities = self._access.generation(), self._access.identities(caller)
+        answer = can(generation.bundle, self._operations, identities, path, verb)
+        told = can_json(answer, near=self._operates(ask.caller))
+        return Reply(body={"data": {**told, **self._served()}})
+
+    async def who_can(self, ask: Ask) -> Reply:
+        """`leasehold/who-can`: every identity that may."""
+        path, verb = _asked(ask)
+        await self._access.require(ask.caller, PLACE, OPERATE)
+        answers = who_can(self._access.generation().bundle, self._operations, path, verb)
+        return Reply(body={"data": {**who_json(answers, path, verb), **self._served()}})
+
+    async def explain(self, ask: Ask) -> Reply:
+        """`leasehold/explain/<request_id>`: what was decided on a request, and why."""
+        request_id = ask.path["request_id"]
+        if not _REQUEST_ID.fullmatch(request_id):
+            raise Invalid(
+                f"found '{request_id[:60]}'; allowed is the request_id of a reply, such as"
+                " 642f97c8-d580-4dd8-b494-78c1bcbd03e7"
+            )
+        async with self._one:  # each reads a good deal of the disk
+            try:
+                found = await asyncio.to_thread(self._audit.find, request_id)
+            except OSError as error:
+                raise Unavailable(f"the audit cannot be read ({error.strerror})") from error
+        operates = self._operates(ask.caller)
+        lines = [line for line in found.lines if operates or _is_of(line, ask.caller)]
+        if not lines:
+            reach = (
+                f", or it is older than the last {self._audit.reach_bytes >> 20} MiB of the audit"
+            )
+            raise NotFound(
+                f"nothing is known of request {request_id}: nothing was decided on it, or it was"
+                f" not yours{'' if found.whole else reach}"
+            )
+        return Reply(body={"data": explanation(request_id, lines, notes=operates)})
+
+    def _operates(self, caller: Caller) -> bool:
+        return self._access.decide(caller, PLACE, OPERATE).allowed
+
+    def _served(self) -> Mapping[str, Any]:
+        generation = self._access.generation()
+        return {"generation": generation.number, "digest": generation.bundle.digest}
+
+
+def explanation(request_id: str, lines: Sequence[Line], *, notes: bool) -> dict[str, Any]:
+    """What the lines on one request tell, the oldest first; `notes` are for operators only."""
+    first = lines[0]
+    decided = next((line for line in lines if "verb" in line["detail"]), None)
+    return {
+        "request_id": request_id,
+        "time": first["time"],
+        "caller": first["caller"],
+        "decision": None if decided is None else _decision(decided, notes=notes),
+        "events": [_event(line) for line in lines],
+    }
+
+
+def _decision(line: Line, *, notes: bool) -> dict[str, Any]:
+    detail: Mapping[str, str] = line["detail"]
+    return {
+        "allowed": line["event"] != EventType.DENIED,
+        **{name: detail.get(name, "") for name in _DECISION},
+        "identities": list(filter(None, detail.get("identities", "").split(","))),
+        "generation": int(detail["generation"]),
+        "note": detail.get("note", "") if notes else "",
+    }
+
+
+def _event(line: Line) -> dict[str, Any]:
+    return {
+        "time": line["time"],
+        "event": line["event"],
+        "lease": line.get("lease"),
+        "account": line.get("account"),
+        "why": line["detail"].get("why", ""),
+    }
+
+
+def _is_of(line: Line, caller: Caller) -> bool:
+    """Whether the same user made the request; ids that stand for nobody are no user."""
+    uid = line["caller"]["uid"]
+    return bool(uid == caller.uid and uid not in NOBODY)
+
+
+def _asked(ask: Ask) -> tuple[str, str]:
+    path, verb = ask.fields.text("path").strip("/"), ask.fields.text("verb") or VERBS[0]
+    if not path:
+        raise Invalid("path must be specified, such as database/creds/reader")
+    if len(path) > PATH_CHARS:
+        raise Invalid(f"path: has {len(path)} characters; allowed are {PATH_CHARS}")
+    if verb not in VERBS:
+        raise Invalid(f"verb: found '{verb[:40]}'; allowed are {', '.join(VERBS)}")
+    return path, verb

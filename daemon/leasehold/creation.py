@@ -1,0 +1,156 @@
+"""Making one account, intent first, whoever asked for it (rules W1, W6).
+
+Order is everything here: write the intent, touch the target, activate. What is not proven good is
+revoked, and a daemon that dies in between finds the intent when it starts again.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from leasehold.bundle import Role
+from leasehold.clock import Clock
+from leasehold.ending import Ending, target_expiry
+from leasehold.engines.guarded import GuardedEngine
+from leasehold.errors import EngineError, LeaseholdError
+from leasehold.failpoints import hit
+from leasehold.leases import lifecycle
+from leasehold.leases.names import AccountNames, new_lease_id
+from leasehold.leases.store import Change, LeaseStore, Limits
+from leasehold.model import Caller, Cause, Event, EventType, Lease, LeaseState, Recipe
+from leasehold.plugin import Issued, IssueRequest
+from leasehold.removal import Remover, account_of
+
+logger = logging.getLogger(__name__)
+
+PENDING_MS = 60_000
+"""An intent still pending after this time was abandoned; the expiry worker revokes it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """An account to make and the lease to make it for, decided and not begun.
+
+    `caller` is None for what the daemon does by itself; `grounds` say what allowed it.
+    """
+
+    mount: str
+    operation: str
+    role: Role
+    recipe: Recipe
+    engine: GuardedEngine
+    identity: str
+    owner: str
+    tenant: str
+    ttl_s: int
+    max_ttl_s: int
+    generation: int
+    limits: Limits | None = None
+    caller: Caller | None = None
+    grounds: Mapping[str, str] = field(default_factory=dict)
+
+
+class Creation:
+    """Makes accounts. Holds a lease's claim until it is active or sent to revoking.
+
+    To be called in work that goes on when its caller is gone (see `background.py`).
+    """
+
+    def __init__(
+        self,
+        *,
+        store: LeaseStore,
+        clock: Clock,
+        names: AccountNames,
+        remover: Remover,
+        ending: Ending,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._names = names
+        self._remover = remover
+        self._ending = ending
+
+    async def make(self, order: Order) -> tuple[Lease, Issued]:
+        """Make the account; its lease is active when this returns.
+
+        Raises LimitReached, Unavailable and EngineError: then nothing is left behind, or what may
+        be left is queued for revocation.
+        """
+        intent = self._intent(order)
+        told = Event.new(
+            EventType.INTENDED, intent.issued_ms, intent, caller=order.caller, **order.grounds
+        )
+        hit("issue.before-intent")
+        async with self._remover.claims.of(intent.id):
+            await self._store.write(
+                Change(
+                    old=None, new=intent, events=(told,), limits=order.limits, recipe=order.recipe
+                )
+            )
+            hit("issue.intended")
+            try:
+                issued = await order.engine.issue(
+                    IssueRequest(
+                        account=account_of(intent, order.recipe),
+                        expires_at=target_expiry(self._clock, intent.expires_ms),
+                        password_policy=order.role.password_policy,
+                        comment=f"leasehold {intent.id} for {intent.identity}",
+                    )
+                )
+                hit("issue.created")
+                lease = lifecycle.activate(intent, issued.handle)
+                told = Event.new(EventType.ISSUED, self._clock.now_ms(), lease, caller=order.caller)
+                await self._store.write(Change(old=intent, new=lease, events=(told,)))
+                hit("issue.activated")
+            except BaseException as error:
+                await self._abandon(intent, error, order.caller)
+                raise
+        return lease, issued
+
+    async def _abandon(self, intent: Lease, error: BaseException, caller: Caller | None) -> None:
+        """Revoke what an issue that failed may have made; its own trouble is only logged."""
+        proven = isinstance(error, EngineError) and not error.outcome_unknown
+        why = error.reason if isinstance(error, EngineError) else type(error).__name__
+        try:
+            lease = await self._store.get(intent.id)
+            if lease is None or lease.state not in (LeaseState.PENDING, LeaseState.ACTIVE):
+                return
+            lease = await self._ending.send_to_revoking(
+                lease,
+                EventType.ISSUE_FAILED,
+                Cause.ISSUE_FAILED,
+                caller,
+                unproven=not proven,
+                why=why,
+            )
+            hit("issue.abandoned")
+            await self._remover.remove([lease])
+        except LeaseholdError as trouble:
+            logger.warning("the expiry worker will revoke lease %s: %s", intent.id, trouble)
+
+    def _intent(self, order: Order) -> Lease:
+        now_ms = self._clock.now_ms()
+        lease_id = new_lease_id(f"{order.mount}/{order.operation}/{order.role.name}")
+        issued_s = int(self._clock.wall(now_ms).timestamp())
+        return Lease(
+            id=lease_id,
+            state=LeaseState.PENDING,
+            mount=order.mount,
+            operation=order.operation,
+            role=order.role.name,
+            engine=order.recipe.engine,
+            engine_type=order.recipe.engine_type,
+            identity=order.identity,
+            owner=order.owner,
+            tenant=order.tenant,
+            account=self._names.account(lease_id, order.role.username_template, issued_s=issued_s),
+            target=order.engine.target_id,
+            recipe_id=order.recipe.id,
+            generation=order.generation,
+            issued_ms=now_ms,
+            ttl_ms=order.ttl_s * 1000,
+            expires_ms=now_ms + order.ttl_s * 1000,
+            max_expires_ms=now_ms + order.max_ttl_s * 1000,
+            next_ms=now_ms + PENDING_MS,
+        )

@@ -1,0 +1,38 @@
+"""The access rules that nearly allow what was asked for, for operators who look for the one that
+is missing. Pure; decides nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from leasehold.bundle import Grant, Identity
+from leasehold.policy.decide import covers
+
+MOST = 3
+_NAMED = 4
+"""How many names one line tells."""
+
+
+def near_misses(
+    grants: Sequence[Grant], identities: Sequence[Identity], path: str, verb: str
+) -> tuple[str, ...]:
+    """Rules that agree in two of three (who, where, what), one line each, the nearest first."""
+    names = {identity.name for identity in identities}
+    found = {miss for grant in grants for miss in _miss(grant, names, path, verb)}
+    return tuple(text for _, text in sorted(found)[:MOST])
+
+
+def _miss(grant: Grant, names: set[str], path: str, verb: str) -> Iterator[tuple[int, str]]:
+    who = bool(names.intersection(grant.identities))
+    where = any(covers(pattern, path) for pattern in grant.paths)
+    what = verb in grant.verbs
+    if (who, where, what) == (True, True, False):
+        yield 0, f"{grant.source} allows {_listed(sorted(grant.verbs))} there, not {verb}"
+    elif (who, where, what) == (False, True, True):
+        yield 1, f"{grant.source} allows it to {_listed(sorted(grant.identities))}"
+    elif (who, where, what) == (True, False, True):
+        yield 2, f"{grant.source} allows {verb} at {_listed(sorted(grant.paths))}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,151 @@
+"""Questions about access, answered by the one decision that binds the verbs too. Pure."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from leasehold.bundle import Bundle, Facts, Identity, Role
+from leasehold.policy.decide import Allowed, Decision, covers, decide, longest_s
+from leasehold.policy.facts import shown
+from leasehold.policy.misses import MOST, near_misses
+
+NEEDS_ROLE = ("issue", "renew")
+
+Operations = Mapping[str, frozenset[str]]
+"""The path words by engine type."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Whether any of `identities` may do `verb` at `path`.
+
+    `ttl_s` is what a lease gets if nobody asks for another life, `max_ttl_s` the longest one; both
+    None for verbs without a lease. `why` says why not, `near` what comes near, for operators.
+    """
+
+    path: str
+    verb: str
+    identities: tuple[Identity, ...]
+    decision: Decision
+    ttl_s: int | None = None
+    max_ttl_s: int | None = None
+    why: str = ""
+    near: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it would come to pass."""
+        return not self.why
+
+
+def can(
+    bundle: Bundle, operations: Operations, identities: Sequence[Identity], path: str, verb: str
+) -> Answer:
+    """Whether somebody who is all of `identities` may do `verb` at `path`, by which rule."""
+    decision = decide(bundle.grants, identities, path, verb)
+    ttl_s = max_ttl_s = None
+    near: Sequence[str] = ()
+    why = ""
+    if not isinstance(decision, Allowed):
+        names = ", ".join(identity.name for identity in identities)
+        why = f"no rule allows {verb} at {path} to {names or 'somebody who is no identity'}"
+        near = near_misses(bundle.grants, identities, path, verb)
+    elif verb in NEEDS_ROLE:
+        role = role_at(bundle, path)
+        if role is None or path not in _paths(bundle, operations, role):
+            why = f"{decision.rule} allows it, but no role is at {path}"
+            near = [f"a role is at {place}" for place in _like(bundle, operations, path)]
+        else:
+            max_ttl_s = longest_s(role, decision)
+            ttl_s = min(role.default_ttl_s, max_ttl_s)
+    return Answer(
+        path=path,
+        verb=verb,
+        identities=tuple(identities),
+        decision=decision,
+        ttl_s=ttl_s,
+        max_ttl_s=max_ttl_s,
+        why=why,
+        near=tuple(near),
+    )
+
+
+def who_can(bundle: Bundle, operations: Operations, path: str, verb: str) -> list[Answer]:
+    """What `can` says to every identity that may, by name."""
+    covering = [grant for grant in bundle.grants if any(covers(each, path) for each in grant.paths)]
+    named = {name for grant in covering for name in grant.identities}
+    answers = [
+        can(bundle, operations, [identity], path, verb)
+        for name, identity in sorted(bundle.identities.items())
+        if name in named
+    ]
+    return [answer for answer in answers if answer.allowed]
+
+
+def identities_with(bundle: Bundle, known: Facts) -> list[Identity]:
+    """The identities that somebody with these facts, and no others, would be, by name.
+
+    Facts are compared as they are written.
+    """
+    return [
+        identity
+        for _, identity in sorted(bundle.identities.items())
+        if any(match.items() <= known for match in identity.facts)
+    ]
+
+
+def role_at(bundle: Bundle, path: str) -> Role | None:
+    """The role that a path `<mount>/<operation>/<name>` leads to, whatever the operation."""
+    mount, _, rest = path.partition("/")
+    return bundle.roles.get((mount, rest.partition("/")[2]))
+
+
+def can_json(answer: Answer, *, near: bool) -> dict[str, Any]:
+    """The answer as `leasehold can-i --json` prints it; without `near`, as callers may see it."""
+    decision = answer.decision
+    identity = decision.identity if isinstance(decision, Allowed) else None
+    return {
+        "allowed": answer.allowed,
+        "path": answer.path,
+        "verb": answer.verb,
+        "identities": [each.name for each in answer.identities],
+        "identity": identity.name if identity else None,
+        "owner": identity.owner if identity else None,
+        "tenant": identity.tenant if identity else None,
+        "ttl": answer.ttl_s,
+        "max_ttl": answer.max_ttl_s,
+        "rule": decision.rule if identity else None,
+        "why": answer.why,
+        "near": list(answer.near) if near else [],
+    }
+
+
+def who_json(answers: Sequence[Answer], path: str, verb: str) -> dict[str, Any]:
+    """The answers as `leasehold who-can --json` prints them."""
+    told = []
+    for answer in answers:
+        identity = answer.identities[0]
+        told.append(
+            {
+                "identity": identity.name,
+                "owner": identity.owner,
+                "tenant": identity.tenant,
+                "match": [shown(match.items()) for match in identity.facts],
+                "ttl": answer.ttl_s,
+                "max_ttl": answer.max_ttl_s,
+                "rule": answer.decision.rule,
+            }
+        )
+    return {"path": path, "verb": verb, "identities": told}
+
+
+def _paths(bundle: Bundle, operations: Operations, role: Role) -> list[str]:
+    engine = bundle.engines[role.engine]
+    return [f"{engine.mount}/{word}/{role.name}" for word in sorted(operations[engine.type])]
+
+
+def _like(bundle: Bundle, operations: Operations, path: str) -> list[str]:
+    """The paths of roles that are spelt most like `path`."""
+    served = [place for role in bundle.roles.values() for place in _paths(bundle, operations, role)]
+    return difflib.get_close_matches(path, sorted(served), MOST)

@@ -1,0 +1,58 @@
+"""The statements of a role's life: what makes an account, moves its expiry, takes its rights away.
+
+Issuing, renewing, revoking and rehearsing run the same ones. Pure.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from leasehold_plugins.postgresql import statements
+
+_NOTHING: Mapping[str, str] = dict.fromkeys(statements.KNOWN, "")
+
+
+def creation(role: Mapping[str, Any], name: str, secret: str, expiry: str) -> list[str]:
+    """What makes the account `name`, `secret` being the verifier of its password."""
+    if custom := role.get("creation_statements"):
+        return statements.render(custom, _values(name, expiry, secret))
+    groups = ", ".join(map(statements.identifier, role["member_of"]))
+    return [
+        f"CREATE ROLE {statements.identifier(name)} LOGIN PASSWORD {statements.literal(secret)}"
+        f" VALID UNTIL {statements.literal(expiry)} IN ROLE {groups}"
+    ]
+
+
+def rollback(role: Mapping[str, Any], name: str, secret: str, expiry: str) -> list[str]:
+    """What cleans up after a creation that failed; empty when the role says nothing."""
+    return statements.render(role.get("rollback_statements", []), _values(name, expiry, secret))
+
+
+def renewal(role: Mapping[str, Any], name: str, expiry: str) -> list[str]:
+    """What moves the account's expiry; there is no password any more."""
+    if custom := role.get("renew_statements"):
+        return statements.render(custom, _values(name, expiry))
+    until = statements.literal(expiry)
+    return [f"ALTER ROLE {statements.identifier(name)} VALID UNTIL {until}"]
+
+
+def revocation(role: Mapping[str, Any], name: str) -> list[str]:
+    """What takes away all that keeps the account from being dropped.
+
+    The role's own statements run once; those of ours in each database where it is anything.
+    """
+    if custom := role.get("revocation_statements"):
+        return statements.render(custom, _values(name))
+    commands = [f"DROP OWNED BY {statements.identifier(name)}"]
+    if heir := role.get("reassign_owned_to"):
+        ours, theirs = statements.identifier(name), statements.identifier(heir)
+        commands.insert(0, f"REASSIGN OWNED BY {ours} TO {theirs}")
+    return commands
+
+
+def _values(name: str, expiry: str = "", secret: str = "") -> Mapping[str, str]:
+    return {
+        **_NOTHING,
+        **dict.fromkeys(statements.NAMES, name),
+        **dict.fromkeys(statements.EXPIRIES, expiry),
+        **dict.fromkeys(statements.PASSWORDS, secret),
+    }
