@@ -8,7 +8,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from leasehold.engines.guarded import MARGIN_S
 from leasehold.plugin import (
     Account,
     Engine,
@@ -193,10 +192,12 @@ class FakeEngine(Engine):
                 work()
                 await asyncio.Event().wait()
             case Fault.LATE:
-                # The server goes on with a statement whose client is gone.
-                late_s = self.statement_timeout_s + MARGIN_S + target.LATE_S
-                asyncio.get_running_loop().call_later(late_s, work)
-                await asyncio.Event().wait()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    # The server goes on with a statement whose client is gone, for as long as its
+                    # own timeout lets it.
+                    asyncio.get_running_loop().call_later(target.LATE_S, work)
             case None | Fault.NONSENSE:
                 work()
         await self.step()

@@ -50,7 +50,7 @@ def test_a_rewritten_history_is_not_served_until_it_is_taken(
     assert not issues(following, "more")
     (following.state / "policy.accept").write_text(commit)
     eventually(lambda: issues(following, "more"), what="the taken role")
-    assert degraded(following) == ""
+    eventually(lambda: degraded(following) == "", what="the end of the trouble")
 
 
 def test_a_daemon_starts_with_the_last_policy_when_git_is_away(

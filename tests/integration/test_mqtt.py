@@ -256,7 +256,7 @@ def test_a_daemon_tells_its_leases_and_how_it_ended(
 def test_the_example_in_the_documentation_is_what_the_schema_says():
     page = Path(__file__).parents[2] / "docs" / "events.md"
     examples = re.findall(r"```json\n(.*?)```", page.read_text(), re.DOTALL)
-    assert len(examples) == 2
+    assert len(examples) == 3
     for example in examples:
         found: dict[str, Any] = json.loads(example)
         VALIDATOR.validate(found)

@@ -1,0 +1,27 @@
+"""An operator at the command line of a running daemon, for tests."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from servers.daemon import Daemon
+
+
+def leasehold(daemon: Daemon, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "leasehold", *arguments, "--socket", str(daemon.socket)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def asked(daemon: Daemon, *arguments: str) -> Any:
+    done = leasehold(daemon, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def audited(daemon: Daemon) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (daemon.state / "audit.jsonl").read_text().splitlines()]
