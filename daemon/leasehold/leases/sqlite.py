@@ -40,14 +40,14 @@ class SQLiteStore(Reads):
             try:
                 self._db = undo.enter_context(contextlib.closing(sqlite_files.connect(self._path)))
                 sqlite_files.migrate(self._db)
-                meta = sqlite_meta.read(self._db, key.id)
+                rows = sqlite_rows.Rows(key.derive("row mac"))
+                meta = sqlite_meta.read(self._db, rows, key.id)
             except (sqlite3.Error, ConfigError) as error:
                 raise ConfigError(f"{self._path}: not a usable store ({error})") from error
             undo.pop_all()
         sqlite_files.keep_reserve(state_dir)
         self.deployment_id = meta.deployment_id
         self.saved_anchor, self.audit_head = meta.anchor, meta.audit_head
-        rows = sqlite_rows.Rows(key.derive("row mac"))
         super().__init__(self._path, rows, Envelope(key, self.deployment_id))
         self._wakes: list[Callable[[], None]] = []
 

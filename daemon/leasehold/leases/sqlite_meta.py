@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from leasehold.clock import Anchor
 from leasehold.errors import ConfigError
+from leasehold.leases.sqlite_rows import Rows
 from leasehold.model import AuditHead
 
 
@@ -19,20 +20,26 @@ class Meta:
     audit_head: AuditHead | None
 
 
-def read(db: sqlite3.Connection, key_id: str) -> Meta:
+def read(db: sqlite3.Connection, rows: Rows, key_id: str) -> Meta:
     """What the store knows; a new one gets its deployment id and is bound to the key.
 
     Raises ConfigError when the store was written under another key (rule M7), or is damaged here.
     """
-    known = {row["name"]: row["value"] for row in db.execute("SELECT name, value FROM meta")}
+    found = db.execute("SELECT name, value, mac FROM meta").fetchall()
+    known = {row["name"]: row["value"] for row in found}
     if not known:
         known = {"deployment_id": uuid.uuid4().hex, "key_id": key_id}
-        db.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", known.items())
+        db.executemany(
+            "INSERT INTO meta (name, value, mac) VALUES (?, ?, ?)",
+            [(*each, rows.mac("meta", *each)) for each in known.items()],
+        )
     if known.get("key_id") != key_id:
         raise ConfigError(
             f"the store was written under key {known.get('key_id')}, the key file holds {key_id};"
             " restore the key that belongs to this state directory"
         )
+    if not all(rows.verifies(row["mac"], "meta", row["name"], row["value"]) for row in found):
+        raise ConfigError("the store does not know itself any more; restore it")
     try:
         anchor, head = known.get("anchor"), known.get("audit_head")
         return Meta(
@@ -44,10 +51,11 @@ def read(db: sqlite3.Connection, key_id: str) -> Meta:
         raise ConfigError("the store does not know itself any more; restore it") from damage
 
 
-def keep_anchor(db: sqlite3.Connection, anchor: Anchor) -> None:
+def keep_anchor(db: sqlite3.Connection, rows: Rows, anchor: Anchor) -> None:
     """Write down this instant on every clock."""
     _keep(
         db,
+        rows,
         "anchor",
         {
             "boot_id": anchor.boot_id,
@@ -58,9 +66,9 @@ def keep_anchor(db: sqlite3.Connection, anchor: Anchor) -> None:
     )
 
 
-def keep_head(db: sqlite3.Connection, head: AuditHead) -> None:
+def keep_head(db: sqlite3.Connection, rows: Rows, head: AuditHead) -> None:
     """Write down the last line of the audit (rule AU4)."""
-    _keep(db, "audit_head", {"seq": head.seq, "mac": head.mac})
+    _keep(db, rows, "audit_head", {"seq": head.seq, "mac": head.mac})
 
 
 def audit_head(db: sqlite3.Connection) -> AuditHead | None:
@@ -69,9 +77,10 @@ def audit_head(db: sqlite3.Connection) -> AuditHead | None:
     return AuditHead(**json.loads(row["value"])) if row else None
 
 
-def _keep(db: sqlite3.Connection, name: str, value: dict[str, object]) -> None:
+def _keep(db: sqlite3.Connection, rows: Rows, name: str, value: dict[str, object]) -> None:
+    text = json.dumps(value)
     db.execute(
-        "INSERT INTO meta (name, value) VALUES (?, ?)"
-        " ON CONFLICT DO UPDATE SET value = excluded.value",
-        (name, json.dumps(value)),
+        "INSERT INTO meta (name, value, mac) VALUES (?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET value = excluded.value, mac = excluded.mac",
+        (name, text, rows.mac("meta", name, text)),
     )

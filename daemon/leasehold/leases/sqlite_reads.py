@@ -158,8 +158,8 @@ class Reads:
         """The oldest events that wait for subscribers. A damaged one raises Unavailable."""
 
         def read(db: sqlite3.Connection) -> list[OutboxEntry]:
-            rows = db.execute("SELECT seq, event FROM outbox ORDER BY seq LIMIT ?", (limit,))
-            return [_entry(row) for row in rows]
+            rows = db.execute("SELECT seq, event, mac FROM outbox ORDER BY seq LIMIT ?", (limit,))
+            return [self._entry(row) for row in rows]
 
         return await self._read(read)
 
@@ -220,9 +220,7 @@ class Reads:
         except sqlite3.Error as error:
             raise Unavailable(f"the ledger cannot be read ({error})") from error
 
-
-def _entry(row: sqlite3.Row) -> OutboxEntry:
-    try:
+    def _entry(self, row: sqlite3.Row) -> OutboxEntry:
+        if not self._rows.verifies(row["mac"], "outbox", row["event"]):
+            raise Unavailable(f"event {row['seq']} of the outbox was damaged")
         return OutboxEntry(row["seq"], load_event(row["event"]))
-    except (KeyError, TypeError, ValueError) as damage:
-        raise Unavailable(f"event {row['seq']} of the outbox was damaged") from damage

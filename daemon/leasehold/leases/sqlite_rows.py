@@ -42,5 +42,13 @@ class Rows:
             raise Unavailable(f"lease {row['id']}: the row does not verify, it was damaged")
         return lease_from(dict(zip(LEASE_FIELDS, values[:-1], strict=True)))
 
+    def mac(self, table: str, *values: Any) -> bytes:
+        """The MAC of a row of another table, for its other columns."""
+        return self._mac([table, *values])
+
+    def verifies(self, mac: object, table: str, *values: Any) -> bool:
+        """Whether `mac` is what `mac()` gave for these."""
+        return isinstance(mac, bytes) and hmac.compare_digest(self.mac(table, *values), mac)
+
     def _mac(self, values: Sequence[Any]) -> bytes:
         return hmac.digest(self._key, _encode(values).encode(), "sha256")

@@ -11,8 +11,7 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +19,13 @@ from leasehold import failpoints
 from leasehold.clock import Clock
 from leasehold.errors import Conflict, LeaseholdError, Unavailable
 from leasehold.keys.envelope import Envelope
-from leasehold.leases import sqlite_documents, sqlite_files, sqlite_meta, sqlite_rows
+from leasehold.leases import (
+    sqlite_documents,
+    sqlite_files,
+    sqlite_meta,
+    sqlite_rows,
+    sqlite_tally,
+)
 from leasehold.leases.store import AuditLog, Change, Document
 from leasehold.leases.tally import Tally, check_limits, counted
 from leasehold.model import PUBLISHED, Event
@@ -86,7 +91,7 @@ class Writer:
         self._reserved = False
         self._unmerged = 0
         self._thread = threading.Thread(target=self._run, name="leasehold store", daemon=True)
-        self.tally: Tally = self._read_tally()
+        self.tally: Tally = sqlite_tally.read(db, rows)
         self._recipes: set[str] = {row["id"] for row in db.execute("SELECT id FROM recipe")}
         self._unaudited = db.execute("SELECT count(*) FROM unaudited").fetchone()[0]
         self._thread.start()
@@ -179,7 +184,7 @@ class Writer:
                 self._to_audit(events)
             else:
                 self._delay(events)
-            sqlite_meta.keep_anchor(self._db, self._clock.anchor())
+            sqlite_meta.keep_anchor(self._db, self._rows, self._clock.anchor())
             failpoints.hit("store.commit")
             self._db.execute("COMMIT")
         except BaseException:
@@ -231,18 +236,13 @@ class Writer:
         recipes.add(recipe.id)
 
     def _publish(self, events: Sequence[Event]) -> None:
-        rows = [(dump_event(event),) for event in events if event.type in PUBLISHED]
-        self._db.executemany("INSERT INTO outbox (event) VALUES (?)", rows)
+        self._insert("outbox", [event for event in events if event.type in PUBLISHED])
 
     def _keep_tally(self, tally: Tally, recipes: set[str]) -> None:
         changed = [
             (*place, count) for place, count in tally.items() if self.tally.get(place) != count
         ]
-        self._db.executemany(
-            "INSERT INTO tally (kind, name, count) VALUES (?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET count = excluded.count",
-            changed,
-        )
+        sqlite_tally.keep(self._db, self._rows, changed)
         for kind, name, count in changed:
             if count == 0:
                 self._db.execute("DELETE FROM tally WHERE kind = ? AND name = ?", (kind, name))
@@ -254,21 +254,27 @@ class Writer:
     def _to_audit(self, events: Sequence[Event]) -> None:
         head = None
         if self._unaudited:
-            rows = self._db.execute("SELECT event FROM unaudited ORDER BY seq").fetchall()
-            head = self._audit.append([load_event(row["event"]) for row in rows], delayed=True)
+            head = self._audit.append(list(self._waiting()), delayed=True)
             self._db.execute("DELETE FROM unaudited")
         if events:
             head = self._audit.append(events)
         if head is not None:
-            sqlite_meta.keep_head(self._db, head)
+            sqlite_meta.keep_head(self._db, self._rows, head)
+
+    def _waiting(self) -> Iterator[Event]:
+        for row in self._db.execute("SELECT seq, event, mac FROM unaudited ORDER BY seq"):
+            if self._rows.verifies(row["mac"], "unaudited", row["event"]):
+                yield load_event(row["event"])
+            else:
+                logger.error("delayed audit line %d was damaged; it is left out", row["seq"])
 
     def _delay(self, events: Sequence[Event]) -> None:
-        rows = [(dump_event(event),) for event in events]
-        self._db.executemany("INSERT INTO unaudited (event) VALUES (?)", rows)
+        self._insert("unaudited", events)
 
-    def _read_tally(self) -> Tally:
-        rows = self._db.execute("SELECT kind, name, count FROM tally")
-        return Counter({(row["kind"], row["name"]): row["count"] for row in rows})
+    def _insert(self, table: str, events: Sequence[Event]) -> None:
+        texts = [dump_event(event) for event in events]
+        rows = [(text, self._rows.mac(table, text)) for text in texts]
+        self._db.executemany(f"INSERT INTO {table} (event, mac) VALUES (?, ?)", rows)
 
 
 def _words(trouble: Exception) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from component.leases.home import KEY, SQLiteHome, end, issue
-from leasehold.errors import ConfigError
+from leasehold.errors import ConfigError, Unavailable
 from leasehold.keys.keyfile import Key
 from leasehold.leases.sqlite import SQLiteStore
 from leasehold.leases.sqlite_reads import BY_MIDDLE
@@ -173,3 +173,32 @@ def test_a_directory_on_the_network_is_refused(home, kind, monkeypatch) -> None:
 
     monkeypatch.setattr(Path, "read_text", fake)
     assert f"is on {kind}; SQLite needs a local filesystem" in refusal(home.path.parent)
+
+
+async def test_a_meta_row_that_was_changed_behind_our_back_is_refused(home) -> None:
+    async with home.opened() as store:
+        await issue(store)
+    home.execute("UPDATE meta SET value = replace(value, '\"lease_ms\": ', '\"lease_ms\": 1')")
+    assert "does not know itself" in refusal(home.path.parent)
+
+
+async def test_a_tally_that_was_changed_behind_our_back_is_counted_anew(home) -> None:
+    async with home.opened() as store:
+        for number in range(3):
+            await issue(store, number)
+    home.execute("UPDATE tally SET count = 0 WHERE kind = 'state'")
+    for _ in range(2):
+        async with home.opened() as store:
+            assert (await store.counts()).live == 3
+    home.execute("UPDATE tally SET count = 1, mac = zeroblob(32)")
+    async with home.opened() as store:
+        assert (await store.counts()).live == 3
+
+
+async def test_a_waiting_event_that_was_changed_behind_our_back_is_not_published(home) -> None:
+    async with home.opened() as store:
+        await issue(store)
+    home.execute("UPDATE outbox SET event = replace(event, 'issued', 'revoked')")
+    async with home.opened() as store:
+        with pytest.raises(Unavailable, match="was damaged"):
+            await store.outbox(10)

@@ -1,4 +1,5 @@
--- Leases with all that is asked for as columns; `mac` covers every other column of the row.
+-- Leases with all that is asked for as columns. In every table `mac` covers the rest of the row, but
+-- for numbers that SQLite itself gives out; what is sealed needs none.
 CREATE TABLE lease (
     id TEXT PRIMARY KEY NOT NULL,
     state TEXT NOT NULL,
@@ -51,22 +52,26 @@ CREATE TABLE tally (
     kind TEXT NOT NULL,
     name TEXT NOT NULL,
     count INTEGER NOT NULL,
+    mac BLOB NOT NULL,
     PRIMARY KEY (kind, name)
 ) WITHOUT ROWID;
 
 -- Events that wait for subscribers, in order and without gaps.
 CREATE TABLE outbox (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    event TEXT NOT NULL
+    event TEXT NOT NULL,
+    mac BLOB NOT NULL
 );
 
 -- Events whose audit line could not be written when they happened (rule AU3).
 CREATE TABLE unaudited (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    event TEXT NOT NULL
+    event TEXT NOT NULL,
+    mac BLOB NOT NULL
 );
 
 CREATE TABLE meta (
     name TEXT PRIMARY KEY NOT NULL,
-    value TEXT NOT NULL
+    value TEXT NOT NULL,
+    mac BLOB NOT NULL
 ) WITHOUT ROWID;

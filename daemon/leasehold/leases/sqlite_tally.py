@@ -1,0 +1,37 @@
+"""The tally of leases in a SQLite store, each row with a MAC; counted anew when one is damaged."""
+
+import contextlib
+import logging
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+
+from leasehold.errors import Unavailable
+from leasehold.leases.sqlite_rows import SELECT, Rows
+from leasehold.leases.tally import Tally, counted
+
+logger = logging.getLogger(__name__)
+
+
+def read(db: sqlite3.Connection, rows: Rows) -> Tally:
+    """How many leases there are, as it was kept; all leases are read only if that is damaged."""
+    found = db.execute("SELECT kind, name, count, mac FROM tally").fetchall()
+    if all(rows.verifies(row["mac"], "tally", *tuple(row)[:3]) for row in found):
+        return Counter({(row["kind"], row["name"]): row["count"] for row in found})
+    logger.error("the tally of leases does not verify; they are counted anew")
+    tally: Tally = Counter()
+    for row in db.execute(SELECT):
+        with contextlib.suppress(Unavailable):  # a damaged row is told when it is read
+            tally.update(counted(rows.lease(row)))
+    db.execute("DELETE FROM tally")
+    keep(db, rows, ((*place, count) for place, count in tally.items()))
+    return tally
+
+
+def keep(db: sqlite3.Connection, rows: Rows, changed: Iterable[tuple[str, str, int]]) -> None:
+    """Write down counts that changed: kind, name, count."""
+    db.executemany(
+        "INSERT INTO tally (kind, name, count, mac) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET count = excluded.count, mac = excluded.mac",
+        [(*row, rows.mac("tally", *row)) for row in changed],
+    )
