@@ -13,8 +13,9 @@ from bench.scale import Scale
 from bench.world import World
 from leasehold.expiry import BATCH
 
-AHEAD_S = 3.0
-PER_LEASE_S = 0.0005
+AHEAD_S = 2.0
+PER_LEASE_S = 0.001
+"""Few leases end before the daemon's first look for drift, many after it; not during it."""
 POLL_S = 0.005
 SETTLE_S = 0.5
 _ANY_LEFT = "SELECT FROM pg_authid WHERE rolname >= 'lh' AND rolname < 'li' LIMIT 1"

@@ -5,8 +5,8 @@ of the leases; the empty daemon answers for its health. Most of the time goes in
 """
 
 import time
-from pathlib import Path
 
+from bench.process import pid_of, resident_mb
 from bench.report import Budget, Figure
 from bench.scale import Scale
 from bench.world import World
@@ -15,7 +15,8 @@ from servers.daemon import Daemon
 POLL_S = 0.002
 DEADLINE_S = 60.0
 SETTLE_S = 1.5
-"""The engines are tried right after the start; memory is looked at when that is over."""
+"""The engines are tried right after the start; memory is looked at when that is over, and before
+the first look for drift."""
 HEALTH = ("GET", "/v1/sys/health", None)
 
 
@@ -45,8 +46,7 @@ def _start(daemon: Daemon, request: tuple[str, str, object]) -> tuple[float, flo
         time.sleep(POLL_S)
     took_s = time.monotonic() - began
     time.sleep(SETTLE_S)
-    assert daemon.process is not None
-    megabytes = resident_mb(daemon.process.pid)
+    megabytes = resident_mb(pid_of(daemon))
     daemon.stop()
     return took_s, megabytes
 
@@ -56,11 +56,3 @@ def _answers(daemon: Daemon, request: tuple[str, str, object]) -> bool:
         return daemon.request(*request).status == 200
     except OSError:
         return False
-
-
-def resident_mb(pid: int) -> float:
-    """Resident memory of a process."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f"process {pid} has ended")

@@ -1,19 +1,16 @@
 """A daemon that nobody asks anything, with leases and without; and `leasehold --help`."""
 
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from bench.looking import LIVE
+from bench.process import pid_of, processor_s, resident_mb, wait_for_rest
 from bench.report import Budget, Figure
-from bench.restarting import resident_mb
 from bench.scale import Scale
 from bench.world import World
 
-SETTLE_S = 12.0
-"""Until the first look for drift, five seconds after a start, is over."""
 HELPS = 10
 
 
@@ -25,20 +22,15 @@ def measure(world: World, scale: Scale) -> list[Figure]:
         stopped, written = world.filled(live)
         world.make_accounts(list(written.accounts))
         with world.serving(stopped.folder.name) as (daemon, _):
-            assert daemon.process is not None
-            time.sleep(SETTLE_S)
-            before = _processor_s(daemon.process.pid)
+            pid = pid_of(daemon)
+            wait_for_rest(pid)
+            before = processor_s(pid)
             time.sleep(scale.idle_s)
-            busy.add((_processor_s(daemon.process.pid) - before) / scale.idle_s * 100)
-            memory.add(resident_mb(daemon.process.pid))
+            busy.add((processor_s(pid) - before) / scale.idle_s * 100)
+            memory.add(resident_mb(pid))
         world.clear()
         figures += [memory, busy]
     return figures
-
-
-def _processor_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def measure_help(world: World, scale: Scale) -> list[Figure]:

@@ -7,11 +7,12 @@ rounds, and the ratio's minimum and maximum as well, which is the noise.
 
 import argparse
 import datetime
+import signal
 import sys
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-NAMES = ("issue", "look", "expiry", "restart", "idle", "help")
+NAMES = ("issue", "expiry", "look", "restart", "idle", "help")
 
 
 def main() -> None:
@@ -21,6 +22,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="default: bench-<date>.json")
     wanted = parser.parse_args()
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that no server is left
     sys.path[0] = str(TESTS)
     from bench import expiring, issuing, looking, report, restarting, resting
     from bench.machine import facts, load

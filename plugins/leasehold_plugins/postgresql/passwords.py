@@ -6,6 +6,7 @@ no account has it yet.
 """
 
 import asyncio
+import contextlib
 import os
 from collections import defaultdict, deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,8 +15,8 @@ from dataclasses import dataclass
 from leasehold.plugin import PasswordPolicy, Secret, make_password
 from leasehold_plugins.postgresql.scram import verifier
 
-READY = 4
-"""How many are kept ready for each password policy."""
+READY = 16
+"""How many are kept ready for each password policy: as many as callers are let in at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,15 @@ class Passwords:
     async def take(self, policy: PasswordPolicy) -> Password:
         """A password by `policy`, given once."""
         ready = self._ready[policy.length, policy.allowed_symbols, *sorted(policy.required.items())]
-        while len(ready) <= READY:
-            ready.append(self._threads.submit(_make, policy))
-        made = ready.popleft()
+        made = ready.popleft() if ready else self._threads.submit(_make, policy)
+        # Soon, not now: the server shall have its work before a processor is taken for hashing.
+        asyncio.get_running_loop().call_soon(self._fill, ready, policy)
         return made.result() if made.done() else await asyncio.wrap_future(made)
+
+    def _fill(self, ready: deque[Future[Password]], policy: PasswordPolicy) -> None:
+        with contextlib.suppress(RuntimeError):  # closed meanwhile
+            while len(ready) < READY:
+                ready.append(self._threads.submit(_make, policy))
 
     def close(self) -> None:
         """Make no more."""
