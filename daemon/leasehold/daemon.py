@@ -26,6 +26,7 @@ from leasehold.api.drift import DriftHandlers
 from leasehold.api.drills import DrillHandlers
 from leasehold.api.handlers import Handlers
 from leasehold.api.listening import ListeningSocket, SocketSpec
+from leasehold.api.metrics import MetricsHandlers
 from leasehold.api.policy import PolicyHandlers
 from leasehold.api.renewals import FailedRenewals
 from leasehold.api.routes import routes
@@ -40,6 +41,7 @@ from leasehold.engines.registry import Engines
 from leasehold.errors import ConfigError
 from leasehold.events.audit import GENESIS, FileAudit
 from leasehold.events.audit_search import AuditSearch
+from leasehold.events.metrics import CountedAudit, Metrics
 from leasehold.events.mqtt import MqttPublisher
 from leasehold.expiry import ExpiryWorker
 from leasehold.identity.peercred import in_user_namespace
@@ -108,7 +110,8 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
-        store, clock, key = await _open_store(settings, stack)
+        metrics = Metrics()
+        store, clock, key = await _open_store(settings, stack, metrics)
         engines = Engines(load_engine_class)
         stack.push_async_callback(engines.close)
         serving = Serving(installed_engine_types(), engines, key.derive("recipe id"))
@@ -194,8 +197,9 @@ async def _serve(settings: Settings) -> None:
         of_drills = DrillHandlers(access, drills, clock)
         removal = OrphanRemoval(drift, engines, store, clock)
         of_drift = DriftHandlers(access, drift, removal, clock, background)
-        table = routes(handlers, policy, questions, of_drills, of_drift)
-        api = ApiServer(listening, Dispatcher(table))
+        of_metrics = MetricsHandlers(access, inspection, drift, metrics)
+        table = routes(handlers, policy, questions, of_drills, of_drift, of_metrics)
+        api = ApiServer(listening, Dispatcher(table, metrics))
         schedule = DrillSchedule(drills, serving, clock)
         upkeep = Upkeep(
             serving=serving,
@@ -233,7 +237,7 @@ async def _serve(settings: Settings) -> None:
 
 
 async def _open_store(
-    settings: Settings, stack: contextlib.AsyncExitStack
+    settings: Settings, stack: contextlib.AsyncExitStack, metrics: Metrics
 ) -> tuple[SQLiteStore, SystemClock, Key]:
     state_dir = settings.state_dir
     sqlite_files.prepare(state_dir)
@@ -249,7 +253,7 @@ async def _open_store(
         boot=uuid.uuid4().hex[:12],
     )
     stack.callback(audit.close)
-    store.start(audit, clock)
+    store.start(CountedAudit(audit, metrics), clock)
     stack.push_async_callback(store.close)
     return store, clock, key
 

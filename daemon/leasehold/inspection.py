@@ -77,6 +77,10 @@ class Inspection:
     async def status(self, caller: Caller) -> Status:
         """How the daemon fares, for callers with the verb `operate`. Raises Denied."""
         await self._access.require(caller, "leasehold/status", "operate")
+        return await self.measure()
+
+    async def measure(self) -> Status:
+        """How the daemon fares; who asks was decided on before."""
         generation = self._access.generation()
         counts = await self._store.counts()
         return Status(
@@ -92,6 +96,10 @@ class Inspection:
     async def engines(self, caller: Caller) -> Sequence[EngineStatus]:
         """The configured engines and how they fare, for the verb `operate`. Raises Denied."""
         await self._access.require(caller, "leasehold/engines", "operate")
+        return self.engine_statuses()
+
+    def engine_statuses(self) -> Sequence[EngineStatus]:
+        """The same; who asks was decided on before."""
         return self._engines.statuses()
 
 

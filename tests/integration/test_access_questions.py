@@ -108,6 +108,7 @@ def test_who_can_lists_those_who_are_let_in(daemon: Daemon) -> None:
     nobody = leasehold("who-can", "elsewhere/x/y", socket=daemon.socket)
     assert (nobody.returncode, nobody.stdout) == (0, "nobody\n")
     assert daemon.request_as(HOLDER, "GET", "/v1/leasehold/who-can?path=x") == 403
+    assert daemon.request_as(HOLDER, "GET", "/v1/sys/metrics") == 403
 
 
 def test_the_id_of_a_refusal_explains_which_rule_is_missing(daemon: Daemon) -> None:
@@ -190,9 +191,9 @@ def test_a_command_that_is_refused_says_how_to_ask_why(daemon: Daemon, tmp_path:
 def test_exit_codes_tell_yes_no_and_neither(daemon: Daemon, tmp_path: Path) -> None:
     for arguments, code, words in (
         (("can-i", "database/creds/reader"), 0, "allow\n"),
-        (("can-i", "database/creds/reader", "--as", f"unix:uid={STRANGER}"), 1, "deny\n"),
-        (("can-i", "database/creds/raeder"), 1, "but: a role is at database/creds/reader"),
-        (("can-i", "database/creds/reader", "--as", "billing"), 2, ""),
+        (("can-i", "database/creds/reader", "--as", f"unix:uid={STRANGER}"), 3, "deny\n"),
+        (("can-i", "database/creds/raeder"), 3, "but: a role is at database/creds/reader"),
+        (("can-i", "database/creds/reader", "--as", "billing"), 1, ""),
         (("can-i", "database/creds/reader", "--policies", str(tmp_path / "none")), 1, ""),
         (("explain", "642f97c8-d580-4dd8-b494-78c1bcbd03e7"), 1, ""),
     ):
@@ -200,7 +201,7 @@ def test_exit_codes_tell_yes_no_and_neither(daemon: Daemon, tmp_path: Path) -> N
         assert done.returncode == code, done.stderr
         assert words in done.stdout
     away = leasehold("can-i", "database/creds/reader", socket=tmp_path / "none.sock")
-    assert away.returncode == 2
+    assert away.returncode == 1
     (tmp_path / "bad.yaml").write_text("roles: []\n")
     bad = leasehold("who-can", "x", "--policies", str(tmp_path / "bad.yaml"))
     assert (bad.returncode, bad.stdout) == (6, "")

@@ -93,11 +93,18 @@ def test_refusals_are_one_line_and_exit_1(daemon: Daemon) -> None:
         assert done.stderr.count("\n") == 1
 
 
-def test_without_a_daemon_the_exit_code_is_2(tmp_path: Path) -> None:
+def test_without_a_daemon_the_exit_code_is_1(tmp_path: Path) -> None:
     for command in (("status",), ("read", PATH), ("leases",), ("revoke", "x/y/z")):
         done = leasehold(*command, socket=tmp_path / "none.sock")
-        assert done.returncode == 2
+        assert done.returncode == 1
         assert "no such socket" in done.stderr
+
+
+def test_wrong_usage_exits_with_1_as_2_would_say_that_something_differs(tmp_path: Path) -> None:
+    for arguments in (("nonsense",), ("read",), ("plan", "--detailed-exitcod"), ("apply", "now")):
+        done = leasehold(*arguments, socket=tmp_path / "none.sock")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "Error: " in done.stderr
 
 
 def test_status_and_engines_tell_how_all_fares(daemon: Daemon) -> None:

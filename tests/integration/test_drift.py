@@ -139,3 +139,52 @@ def test_a_policy_that_is_not_served_is_drift(daemon: Daemon, postgres: Postgres
     eventually(lambda: drift(daemon) == [("policy", "not-served")])
     assert leasehold(daemon, "apply", "--yes").returncode == 0
     assert drift(daemon) == []
+
+
+def figures(daemon: Daemon) -> dict[str, float]:
+    lines = leasehold(daemon, "metrics").stdout.splitlines()
+    return {
+        name: float(value)
+        for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    }
+
+
+def test_drift_and_what_else_happened_can_be_read_as_metrics(
+    daemon: Daemon, postgres: PostgresServer, keeper: str
+) -> None:
+    daemon.start()
+    assert daemon.request("GET", f"/v1/{PATH}").status == 200
+    assert drift(daemon) == []
+    before = figures(daemon)
+    assert before['leasehold_leases{state="active"}'] == 1
+    assert before['leasehold_events_total{type="issued"}'] == 1
+    assert before['leasehold_events_total{type="drift-found"}'] == 0
+    assert before['leasehold_engine_up{engine="main",type="postgresql"}'] == 1
+    issues = 'method="GET",route="{mount}/{operation}/{role}",status="200"'
+    assert before[f"leasehold_request_duration_seconds_count{{{issues}}}"] == 1
+    assert not any(name.startswith("leasehold_findings{") for name in before)
+
+    postgres.execute(f"ALTER ROLE {keeper} NOCREATEROLE")
+    drift(daemon)
+    seen = figures(daemon)
+    assert drift(daemon) == [("engine:main", "right-missing")]
+    again = figures(daemon)
+    found = '{about="engine:main",kind="target",what="right-missing"}'
+    first, last = (
+        f"leasehold_finding_{which}_seen_timestamp_seconds" for which in ("first", "last")
+    )
+    assert seen[f"leasehold_findings{found}"] == again[f"leasehold_findings{found}"] == 1
+    assert seen[first + found] == again[first + found] <= seen[last + found] < again[last + found]
+    assert again['leasehold_events_total{type="drift-found"}'] == 1
+
+    postgres.execute(f"ALTER ROLE {keeper} CREATEROLE")
+    drift(daemon)
+    over = figures(daemon)
+    assert not any(name.startswith("leasehold_findings{") for name in over)
+    assert over['leasehold_events_total{type="drift-cleared"}'] == 1
+
+
+def test_metrics_come_in_one_format(daemon: Daemon) -> None:
+    daemon.start()
+    told = daemon.request("GET", "/v1/sys/metrics?format=json")
+    assert (told.status, "allowed is prometheus" in told.json["errors"][0]) == (400, True)

@@ -7,6 +7,7 @@ import select
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
+from time import monotonic
 
 from aiohttp import web
 
@@ -18,6 +19,7 @@ from leasehold.api.problems import Problem
 from leasehold.api.replies import Reply, envelope
 from leasehold.api.routes import PREFIX, Route
 from leasehold.errors import Invalid, LeaseholdError, Unavailable
+from leasehold.events.metrics import Metrics
 from leasehold.model import Caller
 
 logger = logging.getLogger(__name__)
@@ -27,6 +29,8 @@ HANDLER_S = 60.0
 DELIVERY_S = 5.0
 _HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", "Server": "leasehold"}
 """hvac reads errors only where Content-Type is exactly this, without a charset."""
+ROUTE = "leasehold route"
+"""Under which a request bears its method and the path of its route."""
 REQUEST_ID = "X-Request-Id"
 """Made here for every request and never taken over, since it is the key to what was decided."""
 _REFUSED = ("Content-Encoding", "Upgrade", "Expect", "Trailer")
@@ -35,11 +39,19 @@ _REFUSED = ("Content-Encoding", "Upgrade", "Expect", "Trailer")
 class Dispatcher:
     """Serves one request after the other; no exception of a handler gets past it."""
 
-    def __init__(self, routes: Sequence[Route]) -> None:
+    def __init__(self, routes: Sequence[Route], metrics: Metrics) -> None:
         self._routes = routes
+        self._metrics = metrics
 
     async def serve(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
         """Answer `request`, made by `caller`. The response has been sent when this returns."""
+        began = monotonic()
+        response = await self._serve(request, caller)
+        method, route = request.get(ROUTE, ("other", "none"))
+        self._metrics.served(method, route, response.status, monotonic() - began)
+        return response
+
+    async def _serve(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
         request_id = str(uuid.uuid4())
         try:
             async with asyncio.timeout(HANDLER_S):
@@ -82,14 +94,7 @@ class Dispatcher:
         if not ignored:
             return reply
         unknown = f"these fields were not looked at: {', '.join(ignored)[:200]}"
-        return Reply(
-            reply.status,
-            reply.body,
-            reply.enveloped,
-            (*reply.warnings, unknown),
-            reply.headers,
-            reply.undelivered,
-        )
+        return replace(reply, warnings=(*reply.warnings, unknown))
 
     def _find(self, request: web.BaseRequest) -> tuple[Route, dict[str, str]]:
         raw = request.rel_url.raw_path
@@ -100,6 +105,7 @@ class Dispatcher:
         for route in self._routes:
             if found := route.pattern.fullmatch(path):
                 if method in route.methods:
+                    request[ROUTE] = method, route.path
                     return route, found.groupdict()
                 allowed |= route.methods
         if allowed:
@@ -126,6 +132,11 @@ def _has_dots(path: str) -> bool:
 
 
 def _rendered(reply: Reply, request_id: str) -> web.Response:
+    if reply.raw is not None:
+        headers = {**_HEADERS, "Content-Type": reply.content_type, REQUEST_ID: request_id}
+        return web.Response(
+            status=reply.status, body=reply.raw, headers={**headers, **reply.headers}
+        )
     if reply.body is None:
         headers = {"Cache-Control": "no-store", "Server": "leasehold", REQUEST_ID: request_id}
         return web.Response(status=reply.status, headers={**headers, **reply.headers})

@@ -18,6 +18,7 @@ from leasehold.model import Lease, LeaseState
 class Reply:
     """A reply; without a body it is empty. `enveloped` bodies get Vault's envelope around them.
 
+    What is no JSON is `raw`, of type `content_type`, and then there is no body.
     `undelivered` is awaited when the caller cannot be given the reply (rule W8).
     """
 
@@ -26,6 +27,8 @@ class Reply:
     enveloped: bool = True
     warnings: Sequence[str] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    raw: bytes | None = None
+    content_type: str = "application/json"
     undelivered: Callable[[], Coroutine[Any, Any, None]] | None = None
 
 

@@ -13,6 +13,7 @@ from leasehold.api.body import BODY_BYTES, BUNDLE_BYTES
 from leasehold.api.drift import DriftHandlers
 from leasehold.api.drills import DrillHandlers
 from leasehold.api.handlers import Ask, Handlers
+from leasehold.api.metrics import MetricsHandlers
 from leasehold.api.policy import PolicyHandlers
 from leasehold.api.replies import Reply
 from leasehold.policy.compile import RESERVED_MOUNTS
@@ -30,6 +31,7 @@ Handler = Callable[[Ask], Awaitable[Reply]]
 class Route:
     """A path with `{names}` for one part and `{names…}` for the rest, and who serves it."""
 
+    path: str
     methods: frozenset[str]
     pattern: re.Pattern[str]
     handler: Handler
@@ -42,6 +44,7 @@ def routes(
     access: AccessHandlers,
     drills: DrillHandlers,
     drift: DriftHandlers,
+    metrics: MetricsHandlers,
 ) -> tuple[Route, ...]:
     """The table, first match first."""
     return (
@@ -53,6 +56,7 @@ def routes(
         _route(WRITE, "sys/leases/renew/{lease_id…}", serve.renew),
         _route(WRITE, "sys/leases/revoke", serve.revoke),
         _route(WRITE, "sys/leases/revoke/{lease_id…}", serve.revoke),
+        _route(GET, "sys/metrics", metrics.metrics),
         _route(GET, "leasehold/status", serve.status),
         _route(GET, "leasehold/engines", serve.engines),
         _route(GET, "leasehold/leases", serve.leases),
@@ -79,4 +83,4 @@ def _route(
     pattern = re.sub(r"\{(\w+)…\}", r"(?P<\1>.+)", pattern)
     if path.startswith("{mount}"):
         pattern = rf"(?!(?:{'|'.join(sorted(RESERVED_MOUNTS))})/){pattern}"
-    return Route(methods, re.compile(pattern), handler, body_bytes)
+    return Route(path, methods, re.compile(pattern), handler, body_bytes)

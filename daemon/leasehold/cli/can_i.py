@@ -13,7 +13,7 @@ from leasehold.errors import Invalid
 from leasehold.policy.decide import VERBS
 from leasehold.policy.facts import parse
 
-DENIED = 1
+DENIED = 3
 
 
 def _checked(_: click.Context, __: click.Parameter, facts: str | None) -> str | None:
@@ -49,7 +49,7 @@ def can_i(
     names up on its host; to ask about others needs the verb operate at leasehold/access. With
     --policies the policy there decides, without a daemon, and facts are compared as they stand.
 
-    Exit codes: 0 allow, 1 deny.
+    Exit codes: 0 allow, 3 deny.
     """
     if policies is None:
         found = Client(socket).can_i(path, verb, who)

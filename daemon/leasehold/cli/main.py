@@ -1,7 +1,7 @@
 """The group of commands, found by name and imported when called, and what errors come to.
 
-Exit codes: 0 done; 1 refused or failed; 2 wrong usage, no daemon to ask, or (`status`) accounts
-overdue; 3 over a safety limit; 4 stale; 5 somebody else is at it; 6 the policy is invalid. An error
+Exit codes: 0 done; 1 wrong usage, no daemon to ask, refused or failed; 2 something differs; 3 over
+a safety limit; 4 stale; 5 somebody else is at it; 6 the policy is invalid; 7 partly done. An error
 is one line on stderr, never a traceback.
 """
 
@@ -16,7 +16,7 @@ from leasehold.cli.output import examples
 from leasehold.errors import LeaseholdError, PolicyRefused
 
 FAILED = 1
-EXIT_CODES = {"unreachable": 2, "unsafe": 3, "stale": 4, "locked": 5, "policy": 6}
+EXIT_CODES = {"unsafe": 3, "stale": 4, "locked": 5, "policy": 6}
 """By the error's code; any other error exits with FAILED."""
 
 COMMANDS = {
@@ -30,6 +30,7 @@ COMMANDS = {
     "explain": "Say what was decided on a request, and why.",
     "generations": "List the policies that were applied.",
     "leases": "List leases.",
+    "metrics": "Print figures for Prometheus.",
     "orphans": "Find accounts without a lease, and remove them.",
     "plan": "Show what an apply would do.",
     "read": "Issue a credential and print it.",
@@ -42,6 +43,12 @@ COMMANDS = {
     "who-can": "List who may do something.",
 }
 """Every command with its line in the help, so that showing the help imports none of them."""
+
+
+class WrongUsage(click.UsageError):
+    """A failure as any; click's own code for it, 2, says here that something differs."""
+
+    exit_code = FAILED
 
 
 class Commands(click.Group):
@@ -60,6 +67,13 @@ class Commands(click.Group):
         command: click.Command = getattr(module, name)
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words before the command's own."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            raise WrongUsage(error.format_message(), error.ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list from the table above."""
         with formatter.section("Commands"):
@@ -69,6 +83,8 @@ class Commands(click.Group):
         """Run a command; whatever goes wrong becomes one line and an exit code."""
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            raise WrongUsage(error.format_message(), error.ctx) from None
         except (click.ClickException, click.exceptions.Exit, click.exceptions.Abort):
             raise
         except LeaseholdError as error:
@@ -115,8 +131,9 @@ def cli() -> None:
     leasehold hands out short-lived credentials over a Unix socket and removes the account when the
     lease ends, whatever died in between.
 
-    Exit codes: 0 done, 1 refused or failed, 2 wrong usage, no daemon to ask or (status) accounts
-    overdue, 3 over a safety limit, 4 stale, 5 somebody else is at it, 6 invalid policy.
+    Exit codes: 0 done, 1 wrong usage, no daemon, refused or failed, 2 something differs (status:
+    accounts are overdue), 3 over a safety limit (can-i: deny), 4 stale, 5 somebody else is at it, 6
+    invalid policy, 7 partly done.
     """
     # A surrogate or a name in another script must not stop a listing on an ASCII terminal.
     for stream in (sys.stdout, sys.stderr):

@@ -19,12 +19,13 @@ DIFFERS, UNSAFE = 2, 3
     epilog=examples(
         "leasehold plan",
         "leasehold plan policies/ --detailed-exitcode",
-        "leasehold plan policies/ --offline --base old/ --markdown plan.md",
+        "leasehold plan policies/ --offline --base-rev origin/main --markdown plan.md",
     ),
 )
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--offline", is_flag=True, help="Ask no daemon; compare PATH with --base.")
 @click.option("--base", type=click.Path(path_type=Path), help="The policy to compare with.")
+@click.option("--base-rev", metavar="REV", help="Compare with PATH at this git revision.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write a comment here too.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when something changes.")
 @json_option
@@ -33,6 +34,7 @@ def plan(
     path: Path | None,
     offline: bool,
     base: Path | None,
+    base_rev: str | None,
     markdown: Path | None,
     detailed_exitcode: bool,
     as_json: bool,
@@ -49,9 +51,9 @@ def plan(
     """
     made: Mapping[str, Any]
     if offline:
-        made = _offline(path, base)
-    elif base is not None:
-        raise click.UsageError("--base goes with --offline")
+        made = _offline(path, base, base_rev)
+    elif base is not None or base_rev is not None:
+        raise click.UsageError("--base and --base-rev go with --offline")
     else:
         made = Client(socket).plan(None if path is None else _files(path))
     if markdown is not None:
@@ -72,16 +74,21 @@ def _files(path: Path) -> list[tuple[str, bytes]]:
     return list(sources(path))
 
 
-def _offline(path: Path | None, base: Path | None) -> dict[str, Any]:
+def _offline(path: Path | None, base: Path | None, base_rev: str | None) -> dict[str, Any]:
     # Here, since they would cost every other command its start.
-    from leasehold.cli.offline import bundle_at
+    from leasehold.cli.offline import bundle_at, bundle_at_revision
     from leasehold.reconcile.plan import as_json, make_plan
 
     if path is None:
         raise click.UsageError("--offline needs PATH, the policy to plan")
+    if base is not None and base_rev is not None:
+        raise click.UsageError("--base and --base-rev exclude each other")
     wanted, operations = bundle_at(path)
+    before = None if base is None else bundle_at(base)[0]
+    if base_rev is not None:
+        before = bundle_at_revision(path, base_rev)
     made = make_plan(
-        None if base is None else bundle_at(base)[0],
+        before,
         wanted,
         generation=0,
         usage={},

@@ -114,6 +114,10 @@ class Client:
         data: Mapping[str, Any] = reply.body["data"]
         return data
 
+    def metrics(self) -> str:
+        """The daemon's figures in Prometheus' text format."""
+        return self._get("sys/metrics", {"format": "prometheus"}).text
+
     def engines(self) -> Sequence[Mapping[str, Any]]:
         """The configured engines, each with its state and the reason for it."""
         reply = self._get("leasehold/engines", {})

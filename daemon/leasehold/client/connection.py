@@ -47,14 +47,16 @@ class Unreachable(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply that was not a refusal. `body` is empty for 204. Its repr shows no credential.
+    """A reply that was not a refusal. Its repr shows no credential.
 
+    `body` is empty for 204, and for what is no JSON, which is `text`.
     `lease` says `unknown` where a revocation met no lease that is the caller's.
     """
 
     status: int
     body: Mapping[str, Any]
     lease: str = ""
+    text: str = ""
 
     def __repr__(self) -> str:
         return f"Reply(status={self.status})"
@@ -90,6 +92,8 @@ def send(
         raise Unreachable(_why(path, error, timeout_s)) from error
     finally:
         connection.close()
+    if response.status == 200 and response.getheader("Content-Type", "").startswith("text/plain"):
+        return Reply(response.status, {}, text=raw.decode())
     answer = _decoded(path, raw)
     if response.status >= 400:
         raise _refusal(response.status, answer, response.getheader("Retry-After"))

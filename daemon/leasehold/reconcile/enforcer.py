@@ -65,19 +65,20 @@ class Enforcer:
         async for lease in self._leases(order):
             hit("enforce.lease")
             try:
-                await self._meet(order, lease)
+                done &= await self._meet(order, lease)
             except (EngineError, LeaseholdError) as trouble:
                 logger.warning("lease %s is not yet as the policy says: %s", lease.id, trouble)
                 done = False
         return done
 
-    async def _meet(self, order: Order, lease: Lease) -> None:
+    async def _meet(self, order: Order, lease: Lease) -> bool:
+        """Whether the lease is as the order says: over, with its access, or capped."""
         if order.max_ttl_s is None:
             # Once it is revoking, the expiry worker comes back for ever.
-            await self._ending.end(lease.id, Cause.CONFIG)
-        else:
-            why = f"generation {order.generation} allows {order.max_ttl_s} s"
-            await self._ending.cap(lease.id, order.max_ttl_s, why)
+            return await self._ending.end(lease.id, Cause.CONFIG)
+        why = f"generation {order.generation} allows {order.max_ttl_s} s"
+        await self._ending.cap(lease.id, order.max_ttl_s, why)
+        return True
 
     async def _leases(self, order: Order) -> AsyncIterator[Lease]:
         """Live leases of the role that were made under an older generation."""

@@ -185,8 +185,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def _verb(arguments: tuple[str, ...]) -> str:
-    """The command among the arguments; an option before it, `-c`, has a value."""
+    """The command among the arguments; an option before it, `-c` or `-C`, has a value."""
     at = 0
-    while arguments[at] == "-c":
+    while arguments[at] in ("-c", "-C"):
         at += 2
     return arguments[at]

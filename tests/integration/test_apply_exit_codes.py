@@ -1,0 +1,69 @@
+"""Exit codes of an apply that others are in the way of, on a real PostgreSQL."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from servers.daemon import Daemon, eventually, policy_for
+from servers.operator import asked, leasehold
+from servers.postgres import PostgresServer
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+def manual(daemon: Daemon) -> Daemon:
+    """A daemon that applies only what a person applies."""
+    daemon.flags = ("--apply", "manual")
+    return daemon.start()
+
+
+@contextmanager
+def nobody_changes_accounts(postgres: PostgresServer) -> Iterator[None]:
+    """While this lasts, the target lets everybody log in and has every change of a role wait."""
+    with postgres.connect("postgres") as holding, holding.transaction():
+        holding.execute("LOCK TABLE pg_authid IN SHARE ROW EXCLUSIVE MODE")
+        yield
+
+
+def test_what_is_served_before_every_lease_is_as_it_says_exits_with_7(
+    daemon: Daemon, postgres: PostgresServer
+) -> None:
+    text = policy_for(postgres)
+    daemon.write_policy(text.replace("  main/reader:", "  main/reader:\n    on_removal: revoke"))
+    daemon.flags = ("--apply", "manual")
+    daemon.start()
+    daemon.request("GET", "/v1/database/creds/reader")
+    _, _, without_reader = text.partition("  main/brief:")
+    daemon.write_policy(f"{text.partition('  main/reader:')[0]}  main/brief:{without_reader}")
+    with nobody_changes_accounts(postgres):
+        done = leasehold(daemon, "apply", "--yes")
+        assert done.returncode == 7, done.stdout + done.stderr
+        assert "generation 2 is served" in done.stdout
+        assert "not yet as the policy says" in done.stderr
+    again = leasehold(daemon, "apply", "--yes")
+    assert (again.returncode, "nothing changed" in again.stdout) == (0, True)
+    eventually(lambda: postgres.accounts() == [], what="the account's end")
+
+
+def test_a_second_person_is_told_who_is_at_an_apply_and_exits_with_5(
+    manual: Daemon, postgres: PostgresServer
+) -> None:
+    manual.write_policy(policy_for(postgres).replace("main/brief:", "main/quick:"))
+    checksum = asked(manual, "plan")["checksum"]
+    arguments = [sys.executable, "-m", "leasehold", "apply", "--checksum", checksum]
+    with nobody_changes_accounts(postgres):  # so the first one proves its new role for a while
+        first = subprocess.Popen([*arguments, "--socket", str(manual.socket)])
+        second = eventually(
+            lambda: (
+                (done := leasehold(manual, "apply", "--checksum", checksum)).returncode == 5
+                and done
+            ),
+            what="a second apply that is refused",
+        )
+        assert f"tests (uid {os.getuid()}) is at an apply just now" in second.stderr
+    assert first.wait(timeout=60) in (0, 1)
