@@ -23,7 +23,9 @@ def free_port() -> int:
 
 
 def binaries() -> Path | None:
-    """The folder with initdb and postgres, of the newest version that is installed."""
+    """The folder with initdb and postgres: POSTGRES_BIN, else the newest that is installed."""
+    if named := os.environ.get("POSTGRES_BIN"):
+        return Path(named)
     found = sorted(
         Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3])
     )
