@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 FIRST_S = 5.0
 """How long after the start the first look is."""
+REST = 20
+"""A pause is at least this many times as long as the look before it: leases come first."""
 NOT_IN_POLICY = "the engine is not in the policy any more"
 NOT_MEANT = "the engine is not meant to lead to that server"
 ACCEPTED = "taken as it is now"
@@ -72,9 +74,11 @@ class Drift:
         """Look soon, and then now and then; never returns."""
         await self._try(self.findings.load)
         await asyncio.sleep(FIRST_S)
+        loop = asyncio.get_running_loop()
         while True:
+            began = loop.time()
             await self._try(self.look)
-            await asyncio.sleep(self._every_s)
+            await asyncio.sleep(max(self._every_s, REST * (loop.time() - began)))
 
     async def _try(self, work: Callable[[], Awaitable[object]]) -> None:
         try:

@@ -8,7 +8,7 @@ second, and what is in doubt then is looked at once more in the same order. Chan
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -65,8 +65,9 @@ class AccountLook:
         """Look now. Raises EngineError when the target cannot be listed, Unavailable."""
         await engine.probe()  # so that it is known which server this is
         listed = await self._list(engine)
-        strays = await self._strays(listed.ours)
-        missing = [lease async for lease in self._missing(engine.name, listed)]
+        covered, missing = await self._held_against(engine.name, listed)
+        uncovered = {name: its for name, its in listed.ours.items() if name not in covered}
+        strays = await self._strays(uncovered)
         if strays or missing:
             again = await self._list(engine)
             if again.target != listed.target:
@@ -128,15 +129,19 @@ class AccountLook:
         why = f"its lease ended at {ended}, and it stands again"
         return Sighting(What.RESURRECTED, why, account=name, lease_id=lease.id)
 
-    async def _missing(self, engine: str, listed: Listing) -> AsyncIterator[Lease]:
-        """Active leases whose account, made at this target, was not listed."""
+    async def _held_against(self, engine: str, listed: Listing) -> tuple[set[str], list[Lease]]:
+        """Listed accounts that have a live lease, and active leases of this target without one."""
+        covered: set[str] = set()
+        missing: list[Lease] = []
         after: Lease | None = None
         while page := await self._store.due(engine, _EVER_MS, PAGE, after):
             after = page[-1]
             for lease in page:
-                here = lease.state is LeaseState.ACTIVE and lease.target == listed.target
-                if here and lease.account not in listed.ours:
-                    yield lease
+                if lease.account in listed.ours:
+                    covered.add(lease.account)
+                elif lease.state is LeaseState.ACTIVE and lease.target == listed.target:
+                    missing.append(lease)
+        return covered, missing
 
     async def _ghosts(self, leases: Sequence[Lease]) -> list[Lease]:
         """Those of `leases` that are active still; at its end a lease loses its account first."""
