@@ -12,7 +12,7 @@ DEFAULT_TTL_S = 3_600
 DEFAULT_MAX_TTL_S = 86_400
 
 Fact = tuple[str, str | int]
-"""One thing that is known of somebody: `user`, `uid`, `group`, `gid` or `self` with its value."""
+"""One thing that is known of somebody, such as `user`, `gid` or `san`, with its value."""
 Facts = frozenset[Fact]
 
 
@@ -119,6 +119,17 @@ class UnixMatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsMatch:
+    """A TLS peer: one name of its client certificate, and who issued that if `issuer` is set."""
+
+    san: str
+    issuer: str | None = None
+
+
+Match = UnixMatch | TlsMatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """A named caller with an owner and a tenant, recognised by any one of `match`.
 
@@ -128,7 +139,7 @@ class Identity:
     name: str
     owner: str
     tenant: str
-    match: tuple[UnixMatch, ...]
+    match: tuple[Match, ...]
     facts: tuple[Mapping[str, Any], ...] = ()
 
 

@@ -17,11 +17,27 @@ NOBODY = frozenset({65_534, 4_294_967_295})
 
 
 @dataclass(frozen=True, slots=True)
+class TlsPeer:
+    """Who is at the other end of a TLS connection (rule I5).
+
+    `names` are what its client certificate is made out to, typed: `dns:billing.internal`,
+    `uri:spiffe://…`, `email:…`; none without a certificate. `issuers` are the SHA-256 fingerprints,
+    in hexadecimal, of the trusted authorities whose key signed it. `serial` and `address` are for
+    records only. No text holds a comma or a blank.
+    """
+
+    names: tuple[str, ...] = ()
+    issuers: tuple[str, ...] = ()
+    serial: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, by the kernel's word at connect time (rule I2).
+    """Who asks: by the kernel's word at connect time (rule I2), or by a TLS handshake.
 
     `groups` holds the primary and all supplementary group ids. `pid`, and the id of the `request`
-    that is being made, are for records only.
+    that is being made, are for records only. Whoever comes by `tls` has the ids of nobody.
     """
 
     uid: int
@@ -29,6 +45,42 @@ class Caller:
     pid: int
     groups: frozenset[int] = frozenset()
     request: str = ""
+    tls: TlsPeer | None = None
+
+    @classmethod
+    def over_tls(cls, peer: TlsPeer) -> "Caller":
+        """Somebody who is not on this host, or whose uid is not told."""
+        nobody = max(NOBODY)
+        return cls(uid=nobody, gid=nobody, pid=0, tls=peer)
+
+    @property
+    def who(self) -> str:
+        """Who it is in one text: what limits and records go by.
+
+        For a certificate it is what `can-i --as` takes.
+        """
+        if self.tls is None:
+            return f"unix:uid={self.uid}"
+        if not self.tls.names:
+            return f"tls:address={self.tls.address}"
+        names = [f"san={name}" for name in sorted(self.tls.names)]
+        return "tls:" + ",".join([*names, *(f"issuer={issuer}" for issuer in self.tls.issuers)])
+
+    @property
+    def is_nobody(self) -> bool:
+        """Whether nothing is known that tells this caller from others."""
+        return self.uid in NOBODY if self.tls is None else not self.tls.names
+
+    @property
+    def local_uid(self) -> int | None:
+        """The uid as the kernel told it, None for a caller by TLS."""
+        return self.uid if self.tls is None else None
+
+    def told(self) -> dict[str, str | int]:
+        """What the audit keeps of the caller."""
+        if self.tls is None:
+            return {"uid": self.uid, "gid": self.gid, "pid": self.pid}
+        return {"who": self.who, "serial": self.tls.serial, "address": self.tls.address}
 
 
 class LeaseState(StrEnum):

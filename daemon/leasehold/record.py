@@ -5,11 +5,11 @@ Recipes hold secrets, so their form is for sealed columns only.
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from operator import attrgetter
 from typing import Any
 
-from leasehold.model import Caller, Cause, Event, EventType, Lease, LeaseState, Recipe
+from leasehold.model import Caller, Cause, Event, EventType, Lease, LeaseState, Recipe, TlsPeer
 from leasehold.secret import Secret
 
 LEASE_FIELDS = tuple(field.name for field in fields(Lease))
@@ -48,9 +48,7 @@ def dump_event(event: Event) -> str:
             "lease": None
             if event.lease is None
             else dict(zip(LEASE_FIELDS, lease_values(event.lease), strict=True)),
-            "caller": None
-            if caller is None
-            else [caller.uid, caller.gid, caller.pid, sorted(caller.groups)],
+            "caller": None if caller is None else _caller_values(caller),
             "detail": dict(event.detail),
         }
     )
@@ -70,8 +68,18 @@ def load_event(text: str) -> Event:
     )
 
 
-def _caller(uid: int, gid: int, pid: int, groups: list[int]) -> Caller:
-    return Caller(uid, gid, pid, frozenset(groups))
+def _caller_values(caller: Caller) -> list[Any]:
+    values = [caller.uid, caller.gid, caller.pid, sorted(caller.groups)]
+    return values if caller.tls is None else [*values, asdict(caller.tls)]
+
+
+def _caller(
+    uid: int, gid: int, pid: int, groups: list[int], tls: Mapping[str, Any] | None = None
+) -> Caller:
+    if tls is None:
+        return Caller(uid, gid, pid, frozenset(groups))
+    names, issuers = tuple(tls["names"]), tuple(tls["issuers"])
+    return Caller.over_tls(TlsPeer(names, issuers, tls["serial"], tls["address"]))
 
 
 def dump_recipe(recipe: Recipe) -> bytes:

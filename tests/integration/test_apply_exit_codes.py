@@ -65,5 +65,5 @@ def test_a_second_person_is_told_who_is_at_an_apply_and_exits_with_5(
             ),
             what="a second apply that is refused",
         )
-        assert f"tests (uid {os.getuid()}) is at an apply just now" in second.stderr
+        assert f"tests (unix:uid={os.getuid()}) is at an apply just now" in second.stderr
     assert first.wait(timeout=60) in (0, 1)

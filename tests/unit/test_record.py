@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.leases import a_lease
-from leasehold.model import Caller, Cause, Event, EventType, Lease, LeaseState, Recipe
+from leasehold.model import Caller, Cause, Event, EventType, Lease, LeaseState, Recipe, TlsPeer
 from leasehold.record import (
     LEASE_FIELDS,
     dump_event,
@@ -37,7 +37,10 @@ leases = st.builds(
     cause=st.none() | st.sampled_from(Cause),
     handle=st.dictionaries(texts, texts, max_size=3),
 )
-callers = st.builds(Caller, counts, counts, counts, st.frozensets(counts, max_size=4))
+many = st.lists(texts, max_size=3).map(tuple)
+callers = st.builds(Caller, counts, counts, counts, st.frozensets(counts, max_size=4)) | st.builds(
+    TlsPeer, many, many, texts, texts
+).map(Caller.over_tls)
 events = st.builds(
     Event,
     id=texts,

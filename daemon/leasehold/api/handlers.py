@@ -71,11 +71,11 @@ class Handlers:
         try:
             renewed = await self._issuance.renew(ask.caller, lease_id, increment_s)
         except RequestError as error:
-            self._renewals.failed(ask.caller.uid, lease_id)
+            self._renewals.failed(ask.caller.who, lease_id)
             if isinstance(error, NotFound):
                 raise Invalid("lease not found") from error
             raise
-        self._renewals.succeeded(ask.caller.uid, lease_id)
+        self._renewals.succeeded(ask.caller.who, lease_id)
         return Reply(
             body={
                 "lease_id": lease_id,

@@ -16,15 +16,18 @@ REMEMBERED = 4_096
 
 
 class FailedRenewals:
-    """Remembers the last failures by caller and lease. `clock` returns seconds, monotonic."""
+    """Remembers the last failures by caller (`Caller.who`) and lease.
+
+    `clock` returns seconds, monotonic.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._failed: OrderedDict[tuple[int, str], float] = OrderedDict()
+        self._failed: OrderedDict[tuple[str, str], float] = OrderedDict()
 
-    def failed(self, uid: int, lease_id: str) -> None:
+    def failed(self, who: str, lease_id: str) -> None:
         """Note a failure. Raises LimitReached when the last one is not `QUIET_S` ago."""
-        now, key = self._clock(), (uid, lease_id)
+        now, key = self._clock(), (who, lease_id)
         last = self._failed.pop(key, None)
         self._failed[key] = now
         if len(self._failed) > REMEMBERED:
@@ -35,6 +38,6 @@ class FailedRenewals:
                 retry_after_s=RETRY_AFTER_S,
             )
 
-    def succeeded(self, uid: int, lease_id: str) -> None:
+    def succeeded(self, who: str, lease_id: str) -> None:
         """Forget the failures of a lease."""
-        self._failed.pop((uid, lease_id), None)
+        self._failed.pop((who, lease_id), None)

@@ -20,7 +20,7 @@ from leasehold.model import Caller
 logger = logging.getLogger(__name__)
 
 CONNECTIONS = 512
-CONNECTIONS_PER_UID = 32
+CONNECTIONS_PER_CALLER = 32
 FD_RESERVE = 256
 """Descriptors kept for targets, the store and the broker."""
 LIFETIME_S = 60.0
@@ -77,9 +77,7 @@ class Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """What is no HTTP, or over its limits, is answered in our words and not logged as ours."""
-        logger.debug(
-            "uid %d sent no HTTP that is accepted: %s", self.caller.uid, type(exc).__name__
-        )
+        logger.debug("%s sent no HTTP that is accepted: %s", self.caller.who, type(exc).__name__)
         text = "the request is not HTTP/1.1 as it should be, or its head is over the limits"
         response = web.Response(
             status=status,
@@ -97,7 +95,7 @@ class ApiServer:
         self._listening = listening
         self._dispatcher = dispatcher
         self._server = web.Server(self._serve, handler_cancellation=True)
-        self._open: Counter[int] = Counter()
+        self._open: Counter[str] = Counter()
         self._room = asyncio.Event()
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._most = max(8, min(CONNECTIONS, soft - FD_RESERVE))
@@ -120,15 +118,15 @@ class ApiServer:
     async def _take_in(self, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
         try:
             caller = attest(sock)
-            if self._open[caller.uid] >= CONNECTIONS_PER_UID:
+            if self._open[caller.who] >= CONNECTIONS_PER_CALLER:
                 _turn_away(sock, caller)
                 return
         except OSError as error:
             logger.info("a caller went away before it was served (%s)", error.strerror)
             sock.close()
             return
-        gone = partial(self._gone, caller.uid)
-        self._open[caller.uid] += 1
+        gone = partial(self._gone, caller.who)
+        self._open[caller.who] += 1
         try:
             await loop.connect_accepted_socket(
                 lambda: Connection(self._server, caller=caller, loop=loop, gone=gone), sock
@@ -138,8 +136,8 @@ class ApiServer:
             gone()
             sock.close()
 
-    def _gone(self, uid: int) -> None:
-        self._open[uid] -= 1
+    def _gone(self, who: str) -> None:
+        self._open[who] -= 1
         self._open += Counter()  # forgets those who have none
         self._room.set()
 
@@ -164,7 +162,7 @@ class ApiServer:
 
 
 def _turn_away(sock: socket.socket, caller: Caller) -> None:
-    text = f"uid {caller.uid} has {CONNECTIONS_PER_UID} connections open; close some"
+    text = f"{caller.who} has {CONNECTIONS_PER_CALLER} connections open; close some"
     body = json.dumps({"errors": [text]}).encode()
     sock.setblocking(False)
     try:

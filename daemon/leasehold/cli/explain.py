@@ -28,7 +28,7 @@ def explain(request_id: str, as_json: bool, socket: Path) -> None:
         print_json(found)
         return
     caller, decision = found["caller"], found["decision"]
-    pairs = {"asked by": f"uid {caller['uid']}, gid {caller['gid']}, pid {caller['pid']}"}
+    pairs = {"asked by": ", ".join(f"{name} {value}" for name, value in caller.items())}
     if decision is not None:
         pairs = {**_decided(decision), **pairs}
     print_pairs(pairs)

@@ -101,8 +101,7 @@ class FileAudit:
             "id": event.id,
         }
         if event.caller is not None:
-            caller = event.caller
-            fields["caller"] = {"uid": caller.uid, "gid": caller.gid, "pid": caller.pid}
+            fields["caller"] = event.caller.told()
         if lease := event.lease:
             fields["lease"] = lease.id
             fields["account"] = lease.account

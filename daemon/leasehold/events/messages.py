@@ -96,8 +96,15 @@ def status_message(
 def _told(event: Event) -> dict[str, Any]:
     """What an event of no lease tells: its own short texts, without the name of its subject."""
     told = {name: text[:REASON_CHARS] for name, text in event.detail.items() if name != "about"}
-    uid = None if event.caller is None else event.caller.uid
-    return {**told, "caller_uid": uid}
+    return {**told, **_asked_by(event)}
+
+
+def _asked_by(event: Event) -> dict[str, Any]:
+    caller = event.caller
+    return {
+        "caller": None if caller is None else caller.who,
+        "caller_uid": None if caller is None else caller.local_uid,
+    }
 
 
 def _facts(lease: Lease, event: Event, wall: Callable[[int], datetime]) -> dict[str, Any]:
@@ -128,7 +135,7 @@ def _facts(lease: Lease, event: Event, wall: Callable[[int], datetime]) -> dict[
         "overdue": lease.overdue,
         "quarantined": lease.quarantined,
         "reason": reason[:REASON_CHARS] or None,
-        "caller_uid": None if event.caller is None else event.caller.uid,
+        **_asked_by(event),
     }
 
 

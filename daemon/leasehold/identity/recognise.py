@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping
 
-from leasehold.bundle import Identity, UnixMatch
-from leasehold.model import NOBODY, Caller
+from leasehold.bundle import Identity, Match, TlsMatch, UnixMatch
+from leasehold.model import NOBODY, Caller, TlsPeer
 
 
 def recognise(identities: Mapping[str, Identity], caller: Caller) -> list[Identity]:
     """The identities that the caller's facts match, in order of their names.
 
     Being root matches nothing by itself, and a caller whom the kernel cannot map is nobody (rule
-    I2), whatever a policy says.
+    I2), whatever a policy says. A caller by TLS is known by its certificate alone, and one on this
+    host never by a certificate.
     """
-    if caller.uid in NOBODY:
-        return []
     return [
         identities[name]
         for name in sorted(identities)
@@ -21,9 +20,20 @@ def recognise(identities: Mapping[str, Identity], caller: Caller) -> list[Identi
     ]
 
 
-def _agrees(match: UnixMatch, caller: Caller) -> bool:
+def _agrees(match: Match, caller: Caller) -> bool:
+    if isinstance(match, TlsMatch):
+        return caller.tls is not None and _agrees_by_tls(match, caller.tls)
+    return caller.tls is None and _agrees_by_unix(match, caller)
+
+
+def _agrees_by_tls(match: TlsMatch, peer: TlsPeer) -> bool:
+    """Whether one of the names is the match's, letter by letter, and the issuer too."""
+    return match.san in peer.names and match.issuer in (None, *peer.issuers)
+
+
+def _agrees_by_unix(match: UnixMatch, caller: Caller) -> bool:
     """Whether every fact that the match names agrees; one that names none agrees with nobody."""
-    if match.uid is None and match.gid is None:
+    if caller.uid in NOBODY or (match.uid is None and match.gid is None):
         return False
     return match.uid in (None, caller.uid) and (
         match.gid is None or (match.gid in caller.groups and match.gid not in NOBODY)

@@ -170,7 +170,7 @@ class Applier:
         # The daemon's own look is soon over; another person's apply changes what was looked at.
         if self._lock.locked() and self._holder != _ITSELF:
             raise Locked(f"{self._holder} is at an apply just now; try again when that is over")
-        async with self._at_work(f"{who} (uid {caller.uid})"):
+        async with self._at_work(f"{who} ({caller.who})"):
             snapshot = await self._source.read()
             prepared = await self._serving.prepare(snapshot.files)
             plan = await self._plan(prepared.bundle)

@@ -191,7 +191,7 @@ class Drills:
             lease_id=outcome.lease_id,
             target=engine.target_id if engine.state == "ready" else "",
             by=by,
-            uid=None if caller is None else caller.uid,
+            uid=None if caller is None else caller.local_uid,
         )
 
     async def _tried(self, trial: Trial, caller: Caller | None) -> tuple[Outcome, DrillResult]:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from fakes.clock import FakeClock
-from fakes.leases import a_lease, an_event
+from fakes.leases import START_MS, a_lease, an_event
 from leasehold.errors import ConfigError
 from leasehold.events.audit import GENESIS, FileAudit, verify
-from leasehold.model import AuditHead, Caller, Cause, Event, EventType
+from leasehold.model import AuditHead, Caller, Cause, Event, EventType, TlsPeer
 
 KEY = b"k" * 32
 
@@ -66,6 +66,18 @@ def test_a_line_says_what_happened_to_whom_and_who_asked(path: Path) -> None:
         "detail": {"why": "gone"},
         "prev": GENESIS.mac,
         "mac": head.mac,
+    }
+
+
+def test_a_caller_by_tls_is_named_by_its_certificate(path: Path) -> None:
+    audit = opened(path)
+    peer = TlsPeer(("uri:spiffe://a/b", "dns:billing.internal"), ("ab",), "1f", "192.0.2.7")
+    audit.append([Event.new(EventType.DENIED, START_MS, caller=Caller.over_tls(peer))])
+    audit.close()
+    assert json.loads(path.read_text())["caller"] == {
+        "who": "tls:san=dns:billing.internal,san=uri:spiffe://a/b,issuer=ab",
+        "serial": "1f",
+        "address": "192.0.2.7",
     }
 
 

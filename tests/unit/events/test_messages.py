@@ -10,7 +10,17 @@ from jsonschema import Draft202012Validator
 
 from fakes.leases import a_lease, an_event
 from leasehold.events.messages import DaemonState, Health, event_message, status_message
-from leasehold.model import PUBLISHED, AuditHead, Caller, Cause, Event, EventType, Lease, LeaseState
+from leasehold.model import (
+    PUBLISHED,
+    AuditHead,
+    Caller,
+    Cause,
+    Event,
+    EventType,
+    Lease,
+    LeaseState,
+    TlsPeer,
+)
 from leasehold.policy.schemas import schema
 
 VALIDATOR = Draft202012Validator(schema("event"))
@@ -50,7 +60,9 @@ leases = st.builds(
     quarantined=st.booleans(),
     handle=st.just({"backend": MARK}),
 )
-callers = st.builds(Caller, uid=st.integers(0, 2**32 - 1), gid=counts, pid=counts)
+callers = st.builds(Caller, uid=st.integers(0, 2**32 - 1), gid=counts, pid=counts) | st.builds(
+    TlsPeer, st.lists(texts, max_size=3).map(tuple), serial=st.just(MARK), address=st.just("::1")
+).map(Caller.over_tls)
 events = st.builds(
     Event,
     id=st.uuids().map(lambda made: made.hex),
@@ -146,6 +158,14 @@ def test_an_event_names_the_lease_its_holder_and_the_account():
     assert told["data"]["expires_at"] == "2026-01-01T01:00:00.000Z"
     assert told["data"]["ttl_s"] == 3600
     assert told["data"]["caller_uid"] == 1000
+    assert told["data"]["caller"] == "unix:uid=1000"
+
+
+def test_a_caller_by_tls_is_named_by_its_certificate_and_has_no_uid():
+    caller = Caller.over_tls(TlsPeer(("dns:billing.internal",), ("ab",), "1f", "192.0.2.7"))
+    told = payload(Event.new(EventType.RENEWED, 1, a_lease(), caller=caller))["data"]
+    assert told["caller_uid"] is None
+    assert told["caller"] == "tls:san=dns:billing.internal,issuer=ab"
 
 
 def test_an_overdue_event_says_what_went_wrong_last():
@@ -178,4 +198,4 @@ def test_an_event_of_no_lease_is_told_under_its_family_and_its_subject():
     told = json.loads(made.payload)
     assert made.topic == "leasehold/prod/drill/failed/database/creds/reader"
     assert (told["type"], told["subject"]) == ("leasehold.drill.failed", "database/creds/reader")
-    assert told["data"] == {"why": "no login", "caller_uid": None}
+    assert told["data"] == {"why": "no login", "caller": None, "caller_uid": None}

@@ -1,14 +1,14 @@
-"""Who a caller is, from what the kernel says alone."""
+"""Who a caller is, from what the kernel or a certificate says alone."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leasehold.bundle import Identity, UnixMatch
+from leasehold.bundle import Identity, Match, TlsMatch, UnixMatch
 from leasehold.identity.recognise import recognise
-from leasehold.model import NOBODY, Caller
+from leasehold.model import NOBODY, Caller, TlsPeer
 
 
-def names(caller: Caller, **matches: UnixMatch) -> list[str]:
+def names(caller: Caller, **matches: Match) -> list[str]:
     identities = {
         name: Identity(name=name, owner="o", tenant="t", match=(match,))
         for name, match in matches.items()
@@ -18,6 +18,10 @@ def names(caller: Caller, **matches: UnixMatch) -> list[str]:
 
 def caller(uid: int, gid: int = 100, *groups: int) -> Caller:
     return Caller(uid=uid, gid=gid, pid=1, groups=frozenset({gid, *groups}))
+
+
+def peer(*sans: str, issuers: tuple[str, ...] = ("ca",)) -> Caller:
+    return Caller.over_tls(TlsPeer(names=sans, issuers=issuers, address="192.0.2.7"))
 
 
 def test_every_fact_that_is_named_must_agree() -> None:
@@ -49,3 +53,49 @@ def test_whom_the_kernel_cannot_map_matches_nothing(uid: int, gid: int) -> None:
 @given(uid=st.integers(0, 2**32 - 1), gid=st.integers(0, 2**32 - 1))
 def test_a_match_without_a_fact_matches_nobody(uid: int, gid: int) -> None:
     assert names(caller(uid, gid), a=UnixMatch()) == []
+
+
+NAME = "dns:billing.internal"
+
+
+def test_one_of_the_names_of_a_certificate_is_enough() -> None:
+    assert names(peer("email:a@b.c", NAME), a=TlsMatch(san=NAME)) == ["a"]
+
+
+@given(st.text(max_size=20) | st.sampled_from(["dns:Billing.internal", "uri:billing.internal"]))
+def test_a_name_matches_itself_and_nothing_else(name: str) -> None:
+    assert names(peer(NAME), a=TlsMatch(san=name)) == (["a"] if name == NAME else [])
+    assert names(peer(name), a=TlsMatch(san=NAME)) == (["a"] if name == NAME else [])
+
+
+def test_a_certificate_of_another_authority_does_not_match_where_one_is_named() -> None:
+    match = TlsMatch(san=NAME, issuer="ca")
+    assert names(peer(NAME, issuers=("old", "ca")), a=match) == ["a"]
+    assert names(peer(NAME, issuers=("other",)), a=match) == []
+    assert names(peer(NAME, issuers=()), a=match) == []
+
+
+@given(uid=st.none() | st.integers(0, 2**32 - 1), gid=st.none() | st.integers(0, 2**32 - 1))
+def test_a_caller_by_tls_is_no_local_user_whatever_a_match_says(
+    uid: int | None, gid: int | None
+) -> None:
+    assert names(peer(NAME), a=UnixMatch(uid=uid, gid=gid)) == []
+
+
+def test_a_local_user_has_no_certificate() -> None:
+    assert names(caller(0, 0), a=TlsMatch(san=NAME)) == []
+
+
+def test_callers_are_told_apart_by_their_names_and_authority() -> None:
+    callers = [
+        caller(7),
+        peer(NAME),
+        peer(NAME, "dns:a.b"),
+        peer(NAME, issuers=("other",)),
+        peer(),
+        Caller.over_tls(TlsPeer(address="192.0.2.8")),
+    ]
+    assert len({each.who for each in callers}) == len(callers)
+    assert [each.is_nobody for each in callers] == [False, False, False, False, True, True]
+    assert peer(NAME, "dns:a.b").who == peer("dns:a.b", NAME).who
+    assert [each.local_uid for each in callers[:2]] == [7, None]
