@@ -16,7 +16,7 @@ from leasehold.identity.recognise import recognise
 from leasehold.leases.store import LeaseStore
 from leasehold.model import Caller, Event, EventType, Lease
 from leasehold.policy.decide import Allowed, Decision, decide
-from leasehold.policy.misses import near_misses
+from leasehold.policy.misses import near_identities, near_misses
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,10 @@ class Access:
         """The identities that the caller's attested facts match."""
         return recognise(self.generation().bundle.identities, caller)
 
+    def near(self, caller: Caller) -> Sequence[str]:
+        """The identities that the caller nearly is, one line each, for operators."""
+        return near_identities(self.generation().bundle.identities, caller)
+
     def decide(self, caller: Caller, path: str, verb: str) -> Decision:
         """What the policy says, without leaving a trace."""
         return decide(self.generation().bundle.grants, self.identities(caller), path, verb)
@@ -49,7 +53,8 @@ class Access:
         decision = self.decide(caller, path, verb)
         if not isinstance(decision, Allowed):
             rules, identities = self.generation().bundle.grants, self.identities(caller)
-            note = "; ".join(near_misses(rules, identities, path, verb))
+            near = (*self.near(caller), *near_misses(rules, identities, path, verb))
+            note = "; ".join(near)
             grounds = self.grounds(caller, path, verb, decision.rule)
             await self._record(EventType.DENIED, caller, {**grounds, "note": note})
             raise Denied("permission denied")

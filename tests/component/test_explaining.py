@@ -1,14 +1,11 @@
 """What was decided on a request can be looked up by its id, by its caller and by operators."""
 
-import contextlib
-import itertools
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from fakes.asking import Asking
 from fakes.clock import on_virtual_time, virtual_clock
 from fakes.engine import Fault
 from fakes.policy import (
@@ -21,46 +18,13 @@ from fakes.policy import (
     a_bundle,
     roles_with,
 )
-from fakes.world import KEY, World
-from leasehold.api.access import AccessHandlers
-from leasehold.api.fields import Fields
-from leasehold.api.handlers import Ask
+from fakes.world import World
 from leasehold.bundle import Grant, UnixMatch
-from leasehold.errors import Denied, Invalid, LeaseholdError, NotFound
-from leasehold.events.audit_search import AuditSearch
+from leasehold.errors import Denied, Invalid, NotFound
 from leasehold.model import Caller
 
 PATH = "database/creds/reader"
 EVERYTHING = Grant(identities=("holder",), paths=("*",), verbs=frozenset({"issue"}), source="p:9")
-numbers = itertools.count(1)
-
-
-def making_a_request(caller: Caller) -> Caller:
-    return replace(caller, request=f"{next(numbers):08d}-0000-0000-0000-000000000000")
-
-
-class Asking:
-    """A world, and the questions that its audit answers."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        audit = AuditSearch(world.state_dir / "audit.jsonl", KEY.derive("audit chain"))
-        self.handlers = AccessHandlers(world.access, {"fake": frozenset({"creds"})}, audit)
-
-    async def explain(self, request: str, caller: Caller = OPERATOR) -> dict[str, Any]:
-        reply = await self.handlers.explain(Ask(caller, {"request_id": request}, Fields({})))
-        return reply.body["data"]
-
-    async def can(self, caller: Caller, **fields: str) -> dict[str, Any]:
-        reply = await self.handlers.can_i(Ask(caller, {}, Fields(fields)))
-        return reply.body["data"]
-
-    async def tried(self, caller: Caller, work: Callable[[Caller], Awaitable[Any]]) -> str:
-        """Make a request, whatever comes of it, and return its id."""
-        asking = making_a_request(caller)
-        with contextlib.suppress(LeaseholdError):
-            await work(asking)
-        return asking.request
 
 
 @on_virtual_time

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from leasehold.access import PATH_CHARS, Access
@@ -42,6 +43,8 @@ class AccessHandlers:
             caller = await asyncio.to_thread(caller_with, parse(who))
         generation, identities = self._access.generation(), self._access.identities(caller)
         answer = can(generation.bundle, self._operations, identities, path, verb)
+        if not answer.allowed:
+            answer = replace(answer, near=(*self._access.near(caller), *answer.near))
         told = can_json(answer, near=self._operates(ask.caller))
         return Reply(body={"data": {**told, **self._served()}})
 

@@ -30,6 +30,7 @@ def _checked(_: click.Context, __: click.Parameter, facts: str | None) -> str | 
     epilog=examples(
         "leasehold can-i database/creds/app-readonly",
         "leasehold can-i database/creds/app-readonly --as unix:user=billing,group=db",
+        "leasehold can-i database/creds/app-readonly --as tls:san=dns:billing.internal",
         "leasehold can-i leasehold/status --verb operate --as unix:uid=0 --policies policies/",
     ),
 )
@@ -44,10 +45,11 @@ def can_i(
 ) -> None:
     """Say whether somebody may do something, and by which rule.
 
-    You, or with --as whoever has these facts: unix:user=NAME,uid=NUMBER,group=NAME,gid=NUMBER, or
-    unix:self for the daemon's user. The daemon decides by the policy that it serves, and looks
-    names up on its host; to ask about others needs the verb operate at leasehold/access. With
-    --policies the policy there decides, without a daemon, and facts are compared as they stand.
+    You, or with --as whoever has these facts: unix:user=NAME,uid=NUMBER,group=NAME,gid=NUMBER,
+    unix:self for the daemon's user, or tls:san=dns:NAME,issuer=FINGERPRINT. The daemon decides by
+    the policy that it serves, and looks names up on its host; to ask about others needs the verb
+    operate at leasehold/access. With --policies the policy there decides, without a daemon, and
+    facts are compared as they stand.
 
     Exit codes: 0 allow, 3 deny.
     """

@@ -13,8 +13,10 @@ from leasehold.bundle import (
     Bundle,
     EngineConfig,
     Identity,
+    Match,
     PasswordPolicy,
     Safety,
+    TlsMatch,
 )
 from leasehold.policy import passwords
 from leasehold.policy.connections import compile_connection
@@ -114,7 +116,7 @@ def _identities(draft: Draft) -> dict[str, Identity]:
         matches = []
         for index, match in enumerate(identity["match"]):
             try:
-                matches.append(draft.ids(match["unix"]))
+                matches.append(_match(draft, match))
             except NoSuchMatch as fault:
                 path = ("identities", name, "match", index, "unix", fault.key)
                 tell = draft.warn if isinstance(fault, NotOnThisHost) else draft.fault
@@ -124,9 +126,13 @@ def _identities(draft: Draft) -> dict[str, Identity]:
             owner=identity["owner"],
             tenant=identity["tenant"],
             match=tuple(matches),
-            facts=tuple(match["unix"] for match in identity["match"]),
+            facts=tuple(facts for match in identity["match"] for facts in match.values()),
         )
     return made
+
+
+def _match(draft: Draft, match: Mapping[str, Any]) -> Match:
+    return TlsMatch(**match["tls"]) if "tls" in match else draft.ids(match["unix"])
 
 
 def _safety(draft: Draft) -> Safety:
@@ -149,7 +155,7 @@ def _tests(draft: Draft) -> tuple[AccessTest, ...]:
             draft.fault((*path, "ttl"), f"only {allowed} give a lease a life; remove it", key=True)
     return tuple(
         AccessTest(
-            facts=facts_of(test["as"]["unix"]),
+            facts=facts_of(*test["as"].values()),
             path=test["path"],
             verb=test.get("verb", "issue"),
             allowed=test["expect"] == "allow",

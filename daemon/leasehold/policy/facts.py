@@ -1,6 +1,7 @@
 """Facts about somebody who may ask, as people write them: `unix:user=billing,group=db`. Pure.
 
-Facts are pairs of a name and a value, since one caller may be in several groups.
+Facts are pairs of a name and a value, since one caller may be in several groups. They are of one
+kind: those of a process on this host, or those of a client certificate.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,51 +9,69 @@ from typing import Any
 
 from leasehold.bundle import Fact, Facts
 from leasehold.errors import Invalid
+from leasehold.policy.schemas import schema, validator
 
-PREFIX = "unix:"
-FORM = "unix:user=NAME,uid=NUMBER,group=NAME,gid=NUMBER or unix:self, groups as often as needed"
-_NAMES = ("user", "uid", "group", "gid", "self")
+_NAMES = {"unix": ("user", "uid", "group", "gid", "self"), "tls": ("san", "issuer")}
+_FORMS = {
+    "unix": "unix:user=NAME,uid=NUMBER,group=NAME,gid=NUMBER or unix:self,"
+    " groups as often as needed",
+    "tls": "tls:san=dns:NAME,issuer=FINGERPRINT, san as often as needed",
+}
 _NUMBERS = ("uid", "gid")
-_LISTS = ("group", "gid")
+_LISTS = ("group", "gid", "san", "issuer")
+_CHECKED = {"san": "san", "issuer": "fingerprint"}
+"""What the policy's schema has a form for, by the name of that."""
 _MOST = 4_294_967_294
 
 
 def parse(text: str) -> Facts:
     """The facts that a text names. Raises Invalid."""
-    if not text.startswith(PREFIX):
-        raise Invalid(f"found '{text[:60]}'; allowed is {FORM}")
-    found = [_pair(part) for part in text.removeprefix(PREFIX).split(",")]
-    for name in _NAMES:
+    kind, _, rest = text.partition(":")
+    if kind not in _NAMES:
+        raise Invalid(f"found '{text[:60]}'; allowed is {'; or '.join(_FORMS.values())}")
+    found = [_pair(kind, part) for part in rest.split(",")]
+    for name in _NAMES[kind]:
         if name not in _LISTS and sum(each == name for each, _ in found) > 1:
             raise Invalid(f"{name} stands twice; nobody has two of them")
     return frozenset(found)
 
 
-def facts_of(unix: Mapping[str, Any]) -> Facts:
-    """The facts under a `unix:` key, where groups may be lists."""
-    return frozenset(_pairs(unix))
+def facts_of(written: Mapping[str, Any]) -> Facts:
+    """The facts under a `unix:` or `tls:` key, where groups and names may be lists."""
+    return frozenset(_pairs(written))
+
+
+def kind_of(facts: Iterable[Fact]) -> str:
+    """`unix` or `tls`."""
+    return "tls" if any(name in _NAMES["tls"] for name, _ in facts) else "unix"
 
 
 def shown(facts: Iterable[Fact]) -> str:
     """The facts as `parse` reads them, in an order that is always the same."""
-    ordered = sorted(facts, key=lambda fact: (_NAMES.index(fact[0]), str(fact[1])))
-    return PREFIX + ",".join(
+    facts = list(facts)
+    kind = kind_of(facts)
+    ordered = sorted(facts, key=lambda fact: (_NAMES[kind].index(fact[0]), str(fact[1])))
+    return f"{kind}:" + ",".join(
         name if value is True else f"{name}={value}" for name, value in ordered
     )
 
 
-def _pairs(unix: Mapping[str, Any]) -> Iterator[Fact]:
-    for name, value in unix.items():
+def _pairs(written: Mapping[str, Any]) -> Iterator[Fact]:
+    for name, value in written.items():
         for each in value if isinstance(value, list) else [value]:
             yield name, each
 
 
-def _pair(part: str) -> Fact:
+def _pair(kind: str, part: str) -> Fact:
     name, _, value = part.partition("=")
-    if name == "self" and value in ("", "true"):
+    if name == "self" and kind == "unix" and value in ("", "true"):
         return name, True
-    if name not in _NAMES or name == "self" or not value:
-        raise Invalid(f"found '{part[:60]}'; allowed is {FORM}")
+    if name not in _NAMES[kind] or name == "self" or not value:
+        raise Invalid(f"found '{part[:60]}'; allowed is {_FORMS[kind]}")
+    if name in _CHECKED:
+        rules = schema("policy")["$defs"][_CHECKED[name]]
+        if any(validator(rules).iter_errors(value)):
+            raise Invalid(f"{name}: found '{value[:60]}'; allowed is {rules['x-allowed']}")
     if name not in _NUMBERS:
         return name, value
     if not (value.isascii() and value.isdecimal() and len(value) <= 10 and int(value) <= _MOST):

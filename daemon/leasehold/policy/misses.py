@@ -1,10 +1,12 @@
-"""The access rules that nearly allow what was asked for, for operators who look for the one that
+"""The access rules, and the identities, that come near, for operators who look for the one that
 is missing. Pure; decides nothing.
 """
 
-from collections.abc import Iterator, Sequence
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
 
-from leasehold.bundle import Grant, Identity
+from leasehold.bundle import Grant, Identity, TlsMatch
+from leasehold.model import Caller
 from leasehold.policy.decide import covers
 
 MOST = 3
@@ -18,6 +20,23 @@ def near_misses(
     """Rules that agree in two of three (who, where, what), one line each, the nearest first."""
     names = {identity.name for identity in identities}
     found = {miss for grant in grants for miss in _miss(grant, names, path, verb)}
+    return tuple(text for _, text in sorted(found)[:MOST])
+
+
+def near_identities(identities: Mapping[str, Identity], caller: Caller) -> tuple[str, ...]:
+    """Identities that the caller's certificate nearly is, one line each, the nearest first."""
+    if caller.tls is None:
+        return ()
+    names, issuers = caller.tls.names, caller.tls.issuers
+    found = []
+    for identity in identities.values():
+        for match in identity.match:
+            if not isinstance(match, TlsMatch):
+                continue
+            if match.san in names and match.issuer not in (None, *issuers):
+                found.append((0, f"{identity.name} is {match.san} of another issuer"))
+            elif match.san not in names and difflib.get_close_matches(match.san, names, 1):
+                found.append((1, f"{identity.name} is {match.san}"))
     return tuple(text for _, text in sorted(found)[:MOST])
 
 

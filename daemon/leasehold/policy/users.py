@@ -1,4 +1,4 @@
-"""Users and groups that a policy or a question names, as ids of this host."""
+"""Users and groups that a policy or a question names, as ids of this host; and askers by facts."""
 
 import contextlib
 import grp
@@ -9,7 +9,8 @@ from typing import Any
 
 from leasehold.bundle import Fact, Facts, UnixMatch
 from leasehold.errors import Invalid
-from leasehold.model import NOBODY, Caller
+from leasehold.model import NOBODY, Caller, TlsPeer
+from leasehold.policy.facts import kind_of
 from leasehold.policy.problems import nearest
 
 UNKNOWN = -1
@@ -53,11 +54,13 @@ def unix_match(match: Mapping[str, Any]) -> UnixMatch:
 
 
 def caller_with(facts: Facts) -> Caller:
-    """Somebody with these facts, as the kernel would tell of them on this host. Blocks.
+    """Somebody with these facts, as the kernel on this host, or a certificate, would tell. Blocks.
 
     Without a group, the ones that the host's database gives the user; without a user, nobody whom
     a match of one could mean. Raises Invalid.
     """
+    if kind_of(facts) == "tls":
+        return Caller.over_tls(TlsPeer(_texts(facts, "san"), _texts(facts, "issuer")))
     try:
         uids = {_uid(str(value)) for name, value in facts if name == "user"}
         gids = {_gid(str(value)) for name, value in facts if name == "group"}
@@ -72,6 +75,10 @@ def caller_with(facts: Facts) -> Caller:
     uid = uids.pop() if uids else UNKNOWN
     groups = frozenset(gids or _groups(uid))
     return Caller(uid=uid, gid=min(groups, default=UNKNOWN), pid=0, groups=groups)
+
+
+def _texts(facts: Facts, wanted: str) -> tuple[str, ...]:
+    return tuple(sorted(str(value) for name, value in facts if name == wanted))
 
 
 def own_facts() -> Facts:

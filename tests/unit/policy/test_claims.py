@@ -145,17 +145,21 @@ def test_who_can_lists_exactly_those_who_can(of: Bundle, path: str, verb: str) -
     assert [answer.identities[0].name for answer in who_can(of, OPERATIONS, path, verb)] == able
 
 
+CA, OTHER = "a" * 64, "b" * 64
+REVOKE = "path: db/creds/app, verb: revoke"
 POLICY = """\
 engines: {one: {type: fake, mount: db, connection: {host: h}}}
 roles: {one/app: {group: app, max_ttl: 2h}}
 identities:
   anna: {owner: o, tenant: t, match: [{unix: {user: anna}}, {unix: {group: db, gid: 7}}]}
   self: {owner: o, tenant: t, match: [{unix: {self: true}}]}
+  app: {owner: o, tenant: t, match: [{tls: {san: "dns:app.a"}}, {tls: {san: "dns:b", issuer: CA}}]}
 access:
+  - {identities: [app], paths: [db/creds/app], verbs: [revoke]}
   - {identities: [anna], paths: [db/creds/app], verbs: [issue, renew, revoke], max_ttl: 30m}
   - {identities: [self], paths: [leasehold/*], verbs: [operate]}
 tests:
-"""
+""".replace("CA", CA)
 
 
 def told(claim: str) -> list[str]:
@@ -179,6 +183,11 @@ def told(claim: str) -> list[str]:
         "as: {unix: {self: true}}, path: db/creds/app, expect: deny",
         "as: {unix: {self: true}}, path: leasehold/status, verb: operate, expect: allow",
         "as: {unix: {user: anna}}, path: leasehold/status, verb: operate, expect: deny",
+        "as: {tls: {san: [dns:x, dns:app.a]}}, path: db/creds/app, verb: revoke, expect: allow",
+        f"as: {{tls: {{san: dns:b, issuer: {CA}}}}}, {REVOKE}, expect: allow",
+        f"as: {{tls: {{san: dns:b, issuer: {OTHER}}}}}, {REVOKE}, expect: deny",
+        "as: {tls: {san: dns:b}}, path: db/creds/app, verb: revoke, expect: deny",
+        "as: {tls: {san: uri:x:app.a}}, path: db/creds/app, verb: revoke, expect: deny",
     ],
 )
 def test_what_is_so_may_be_claimed(claim: str) -> None:

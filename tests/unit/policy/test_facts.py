@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leasehold.errors import Invalid
+from leasehold.model import Caller, TlsPeer
 from leasehold.policy.facts import facts_of, parse, shown
+from leasehold.policy.users import caller_with
 
 names = st.from_regex(r"[a-z_][a-z0-9_.-]{0,10}", fullmatch=True)
 ids = st.integers(0, 4_294_967_294)
@@ -21,9 +23,18 @@ somebody = st.fixed_dictionaries(
 ).filter(bool)
 
 
-@given(somebody)
-def test_what_is_shown_can_be_asked_for_again(unix: dict) -> None:
-    facts = facts_of(unix)
+sans = st.sampled_from(
+    ["dns:billing.internal", "dns:a_b-c", "uri:spiffe://internal/ns/a=b?c#d", "email:a.b+c@D.org"]
+)
+certificates = st.fixed_dictionaries(
+    {"san": sans | st.lists(sans, min_size=1, max_size=3, unique=True)},
+    optional={"issuer": st.text("0123456789abcdef", min_size=64, max_size=64)},
+)
+
+
+@given(somebody | certificates)
+def test_what_is_shown_can_be_asked_for_again(written: dict) -> None:
+    facts = facts_of(written)
     assert parse(shown(facts)) == facts
 
 
@@ -32,6 +43,12 @@ def test_the_order_in_which_facts_are_given_is_not_shown(unix: dict, random) -> 
     parts = shown(facts_of(unix)).removeprefix("unix:").split(",")
     random.shuffle(parts)
     assert shown(parse(f"unix:{','.join(parts)}")) == shown(facts_of(unix))
+
+
+def test_what_a_caller_by_tls_is_called_can_be_asked_about() -> None:
+    peer = TlsPeer(("uri:spiffe://a/b", "dns:a.b"), issuers=("0" * 64, "1" * 64))
+    caller = Caller.over_tls(peer)
+    assert caller_with(parse(caller.who)).who == caller.who
 
 
 def test_the_user_is_shown_first_and_a_flag_without_its_value() -> None:
@@ -55,6 +72,14 @@ def test_the_user_is_shown_first_and_a_flag_without_its_value() -> None:
         ("unix:gid=4294967295", "allowed is a whole number up to 4294967294"),
         ("unix:uid=٣", "allowed is a whole number"),
         (f"unix:uid={'9' * 5_000}", "allowed is a whole number"),
+        ("tls:", "found ''; allowed is tls:"),
+        ("tls:uid=1", "found 'uid=1'; allowed is tls:"),
+        ("unix:san=dns:a", "found 'san=dns:a'; allowed is unix:"),
+        ("tls:self", "found 'self'; allowed is tls:"),
+        ("tls:san=billing.internal", "san: found 'billing.internal'; allowed is dns:NAME"),
+        ("tls:san=dns:A", "san: found 'dns:A'; allowed is dns:NAME in lower case"),
+        ("tls:san=dns:*.a", "san: found 'dns:*.a'; allowed is dns:NAME"),
+        ("tls:san=dns:a,issuer=AB", "issuer: found 'AB'; allowed is 64 hexadecimal digits"),
     ],
 )
 def test_what_is_no_fact_is_refused(text: str, words: str) -> None:
