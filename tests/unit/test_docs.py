@@ -20,6 +20,7 @@ from leasehold.cli.main import COMMANDS, cli
 from leasehold.client import Unreachable
 from leasehold.engines.catalog import installed_engine_types
 from leasehold.errors import PolicyRefused
+from leasehold.policy.grants import OWN_PATHS
 from leasehold.policy.load import load
 from leasehold.settings import PREFIX as ENVIRONMENT
 
@@ -117,6 +118,11 @@ def test_every_route_stands_in_the_interface_with_its_methods() -> None:
         path = f"{PREFIX}{shown.replace('>', '')}"
         told = [line.split("|")[1] for line in rows if f"`{path}`" in line]
         assert route.methods in [set(it.replace(" ", "").split(",")) for it in told], path
+
+
+def test_whatever_the_documents_say_to_operate_at_can_be_granted() -> None:
+    told = re.findall(r"`operate`\s+at\s+`([\w/-]+)`", "".join(it.read_text() for it in PAGES))
+    assert set(told) == set(OWN_PATHS)
 
 
 def test_every_status_of_a_refusal_stands_in_the_interface() -> None:
