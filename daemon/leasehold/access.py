@@ -15,7 +15,7 @@ from leasehold.errors import Denied, Invalid, LeaseholdError, NotFound
 from leasehold.identity.recognise import recognise
 from leasehold.leases.store import LeaseStore
 from leasehold.model import Caller, Event, EventType, Lease
-from leasehold.policy.decide import Allowed, Decision, decide
+from leasehold.policy.decide import Allowed, Decision, decide, reaches
 from leasehold.policy.misses import near_identities, near_misses
 
 logger = logging.getLogger(__name__)
@@ -52,13 +52,20 @@ class Access:
         """What the policy says, when it says yes. Raises Denied, which is audited."""
         decision = self.decide(caller, path, verb)
         if not isinstance(decision, Allowed):
-            rules, identities = self.generation().bundle.grants, self.identities(caller)
-            near = (*self.near(caller), *near_misses(rules, identities, path, verb))
-            note = "; ".join(near)
-            grounds = self.grounds(caller, path, verb, decision.rule)
-            await self._record(EventType.DENIED, caller, {**grounds, "note": note})
-            raise Denied("permission denied")
+            raise await self.denied(caller, path, verb, decision.rule)
         return decision
+
+    async def denied(self, caller: Caller, path: str, verb: str, rule: str) -> Denied:
+        """The refusal to raise, after it was audited; `rule` says what it rests on."""
+        rules, identities = self.generation().bundle.grants, self.identities(caller)
+        note = "; ".join((*self.near(caller), *near_misses(rules, identities, path, verb)))
+        grounds = self.grounds(caller, path, verb, rule)
+        await self._record(EventType.DENIED, caller, {**grounds, "note": note})
+        return Denied("permission denied")
+
+    def reaches(self, caller: Caller, prefix: str) -> bool:
+        """Whether the policy allows the caller anything below `prefix`, which ends with `/`."""
+        return reaches(self.generation().bundle.grants, self.identities(caller), prefix)
 
     def grounds(self, caller: Caller, path: str, verb: str, rule: str) -> Mapping[str, str]:
         """What the audit keeps of a decision made just now: who asked for what, and the rule."""

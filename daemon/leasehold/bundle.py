@@ -188,11 +188,21 @@ class AccessTest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """What holds on a mount for a role that says nothing of its own, in seconds."""
+
+    default_ttl_s: int = DEFAULT_TTL_S
+    max_ttl_s: int = DEFAULT_MAX_TTL_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
     """All YAML files of one policy directory as one value.
 
     `roles` is keyed by `(mount, role name)`; `mount_limits` holds the most live leases by mount.
-    `digest` is the SHA-256 of the sources in hexadecimal.
+    `mounts` has every mount of an engine. `places` says where each engine, role and identity
+    stands, as `file:line`, by `engine:<name>`, `role:<engine>/<name>`, `identity:<name>`. `digest`
+    is the SHA-256 of the sources in hexadecimal.
     """
 
     digest: str
@@ -203,6 +213,8 @@ class Bundle:
     mount_limits: Mapping[str, int]
     safety: Safety = Safety()
     tests: tuple[AccessTest, ...] = ()
+    mounts: Mapping[str, Mount] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,10 +27,12 @@ from leasehold.api.drills import DrillHandlers
 from leasehold.api.handlers import Handlers
 from leasehold.api.listening import ListeningSocket, SocketSpec
 from leasehold.api.metrics import MetricsHandlers
+from leasehold.api.openapi import document
 from leasehold.api.policy import PolicyHandlers
 from leasehold.api.renewals import FailedRenewals
 from leasehold.api.routes import routes
 from leasehold.api.server import ApiServer
+from leasehold.api.vault import vault_handlers
 from leasehold.background import Background
 from leasehold.bundle import Reference
 from leasehold.clock import SystemClock
@@ -114,7 +116,8 @@ async def _serve(settings: Settings) -> None:
         store, clock, key = await _open_store(settings, stack, metrics)
         engines = Engines(load_engine_class)
         stack.push_async_callback(engines.close)
-        serving = Serving(installed_engine_types(), engines, key.derive("recipe id"))
+        types = installed_engine_types()
+        serving = Serving(types, engines, key.derive("recipe id"))
         remover = Remover(store, engines, clock)
         ending = Ending(store, clock, remover)
         names = AccountNames(store.deployment_id, key.derive("account tag"))
@@ -198,7 +201,8 @@ async def _serve(settings: Settings) -> None:
         removal = OrphanRemoval(drift, engines, store, clock)
         of_drift = DriftHandlers(access, drift, removal, clock, background)
         of_metrics = MetricsHandlers(access, inspection, drift, metrics)
-        table = routes(handlers, policy, questions, of_drills, of_drift, of_metrics)
+        vault = vault_handlers(access, issuance, handlers, types, document)
+        table = routes(handlers, policy, questions, of_drills, of_drift, of_metrics, vault)
         api = ApiServer(listening, Dispatcher(table, metrics))
         schedule = DrillSchedule(drills, serving, clock)
         upkeep = Upkeep(

@@ -7,6 +7,7 @@
     │   ├── Invalid                 malformed, or breaks a rule the caller can mend
     │   ├── Denied                  no rule allows it
     │   ├── NotFound                no such thing, or not the caller's
+    │   ├── Unsupported             leasehold does not do this here
     │   ├── Conflict                somebody else changed it first
     │   ├── Locked                  somebody else is at it
     │   ├── Stale                   what was approved is not what would be done now
@@ -69,6 +70,12 @@ class NotFound(RequestError):
     """No such thing; things of other callers answer alike."""
 
     code = "not-found"
+
+
+class Unsupported(RequestError):
+    """Something that is not done here, or not in this way; the text says what is."""
+
+    code = "unsupported"
 
 
 class Conflict(RequestError):

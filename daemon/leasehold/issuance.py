@@ -216,5 +216,9 @@ class Issuance:
         ended = self._ending.end(lease_id, cause, caller, grounds, wait=wait)
         return await self._background.finish(ended)
 
+    async def replaced(self, caller: Caller, lease_id: str) -> None:
+        """Revoke the caller's lease, which another one has replaced, whether it waits or not."""
+        await self._background.finish(self.revoke(caller, lease_id))
+
     async def _nobody_waits(self, issued: IssuedLease) -> None:
         await self._ending.end(issued.lease.id, Cause.UNDELIVERED)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from leasehold.access import PATH_CHARS, Access
+from leasehold.api.described import Field, Holds, described
 from leasehold.api.handlers import Ask
 from leasehold.api.replies import Reply
 from leasehold.errors import Invalid, NotFound, Unavailable
@@ -19,6 +20,10 @@ from leasehold.policy.users import caller_with
 
 PLACE, OPERATE = "leasehold/access", "operate"
 _REQUEST_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ASKED = (
+    Field("path", Holds.TEXT, "Such as database/creds/app-readonly.", must=True),
+    Field("verb", Holds.TEXT, f"One of {', '.join(VERBS)}; {VERBS[0]} by default."),
+)
 _DECISION = ("path", "verb", "rule", "digest")
 
 
@@ -34,6 +39,7 @@ class AccessHandlers:
         self._audit = audit
         self._one = asyncio.Lock()
 
+    @described(*_ASKED, Field("as", Holds.TEXT, "Facts about somebody else: `unix:user=billing`."))
     async def can_i(self, ask: Ask) -> Reply:
         """`leasehold/can-i`: whether the caller, or somebody `as` whom it asks, may do it."""
         path, verb = _asked(ask)
@@ -48,6 +54,7 @@ class AccessHandlers:
         told = can_json(answer, near=self._operates(ask.caller))
         return Reply(body={"data": {**told, **self._served()}})
 
+    @described(*_ASKED)
     async def who_can(self, ask: Ask) -> Reply:
         """`leasehold/who-can`: every identity that may."""
         path, verb = _asked(ask)
@@ -55,6 +62,7 @@ class AccessHandlers:
         answers = who_can(self._access.generation().bundle, self._operations, path, verb)
         return Reply(body={"data": {**who_json(answers, path, verb), **self._served()}})
 
+    @described(refusals=(NotFound,))
     async def explain(self, ask: Ask) -> Reply:
         """`leasehold/explain/<request_id>`: what was decided on a request, and why."""
         request_id = ask.path["request_id"]

@@ -69,11 +69,17 @@ class Dispatcher:
             internal = problems.internal(request_id)
             return await _send(request, _refusal(internal, request, request_id))
         try:
-            return await _send(request, response)
+            sent = await _send(request, response)
         except BaseException:  # cancelled too: the caller hung up
             if reply.undelivered is not None:
                 await reply.undelivered()
             raise
+        if reply.delivered is not None:
+            try:
+                await reply.delivered()
+            except LeaseholdError as error:
+                logger.warning("request %s was answered, and then: %s", request_id, error)
+        return sent
 
     async def _reply(self, request: web.BaseRequest, caller: Caller) -> Reply:
         for name in _REFUSED:
@@ -97,10 +103,9 @@ class Dispatcher:
         return replace(reply, warnings=(*reply.warnings, unknown))
 
     def _find(self, request: web.BaseRequest) -> tuple[Route, dict[str, str]]:
-        raw = request.rel_url.raw_path
-        if not raw.startswith(PREFIX) or "//" in raw or "%" in raw or _has_dots(raw):
-            raise _Refused(problems.no_route(raw))
-        path, method = raw.removeprefix(PREFIX), _method(request)
+        path, method = request.rel_url.raw_path, _method(request)
+        if "//" in path or "%" in path or _has_dots(path):
+            raise _Refused(problems.no_route(path))
         allowed: set[str] = set()
         for route in self._routes:
             if found := route.pattern.fullmatch(path):
@@ -110,7 +115,7 @@ class Dispatcher:
                 allowed |= route.methods
         if allowed:
             raise _Refused(problems.wrong_method(method, ", ".join(sorted(allowed))))
-        raise _Refused(problems.no_route(path))
+        raise _Refused(problems.no_route(path.removeprefix(PREFIX)))
 
 
 class _Refused(Exception):

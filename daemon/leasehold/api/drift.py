@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from leasehold.access import Access
+from leasehold.api.described import Field, Holds, described
 from leasehold.api.handlers import Ask
 from leasehold.api.replies import Reply, instant
 from leasehold.background import Background
 from leasehold.clock import Clock
-from leasehold.errors import Invalid, Stale
+from leasehold.errors import Denied, EngineError, Invalid, Stale, Unsafe
 from leasehold.reconcile.account_report import AccountsReport
 from leasehold.reconcile.drift import Drift
 from leasehold.reconcile.findings import Finding, Kind
@@ -46,6 +47,14 @@ class DriftHandlers:
         await self._drift.findings.load()
         return self._standing()
 
+    @described(
+        Field(
+            "accept",
+            Holds.TEXTS,
+            "Engines whose servers are taken as they are now, before that.",
+        ),
+        refusals=(Denied, EngineError),
+    )
     async def look(self, ask: Ask) -> Reply:
         """`leasehold/drift`: look now, after the engines in `accept` were taken as they are."""
         await self._access.require(ask.caller, "leasehold/drift", OPERATE)
@@ -81,6 +90,11 @@ class DriftHandlers:
         }
         return Reply(body={"data": data})
 
+    @described(
+        Field("limit", Holds.COUNT, f"How many a page, {PAGE} at most."),
+        Field("after", Holds.TEXT, "The `next` of the page before, without another look."),
+        refusals=(Denied, Stale),
+    )
     async def orphans(self, ask: Ask) -> Reply:
         """GET `leasehold/orphans`: look now; with `after`, the next page of what that brought."""
         await self._access.require(ask.caller, "leasehold/orphans", OPERATE)
@@ -125,6 +139,12 @@ class DriftHandlers:
             "next": f"{self._name}:{end}" if end < len(report.findings) else None,
         }
 
+    @described(
+        Field("accounts", Holds.PAIRS, "All that the report calls removable: engine and account."),
+        Field("report", Holds.TEXT, "The report's digest."),
+        Field("allow_unsafe", Holds.TEXTS, f"{MAX_LEASES_REVOKED}, to remove more than is safe."),
+        refusals=(Denied, Stale, Unsafe),
+    )
     async def remove(self, ask: Ask) -> Reply:
         """`leasehold/orphans`: remove the `accounts` of the report with this digest."""
         allowed = await self._access.require(ask.caller, "leasehold/orphans", OPERATE)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from leasehold.access import Access
+from leasehold.api.described import Field, Holds, described
 from leasehold.api.handlers import Ask
 from leasehold.api.replies import Reply, instant
 from leasehold.clock import Clock
@@ -21,6 +22,7 @@ class DrillHandlers:
         self._drills = drills
         self._clock = clock
 
+    @described(Field("role", Holds.TEXT, "The path of a served role.", must=True))
     async def drill(self, ask: Ask) -> Reply:
         """`leasehold/drill`: drill a served role now."""
         allowed = await self._access.require(ask.caller, "leasehold/drill", OPERATE)
@@ -30,6 +32,7 @@ class DrillHandlers:
         record = await self._drills.drill(ask.caller, path, allowed.identity.name)
         return Reply(body={"data": self._record(record)})
 
+    @described(Field("role", Holds.TEXT, "Only this role, and all that is kept of it."))
     async def drills(self, ask: Ask) -> Reply:
         """`leasehold/drills`: how each role stands, or all that is kept of `role`."""
         await self._access.require(ask.caller, "leasehold/drills", OPERATE)

@@ -6,10 +6,18 @@ from functools import partial
 
 from leasehold import __version__
 from leasehold.api import replies
+from leasehold.api.described import Field, Holds, described
 from leasehold.api.fields import Fields
 from leasehold.api.renewals import FailedRenewals
 from leasehold.api.replies import Reply
-from leasehold.errors import Invalid, NotFound, RequestError
+from leasehold.errors import (
+    Denied,
+    EngineError,
+    Invalid,
+    LimitReached,
+    NotFound,
+    RequestError,
+)
 from leasehold.inspection import Inspection
 from leasehold.issuance import Issuance
 from leasehold.model import Caller, LeaseState
@@ -19,6 +27,8 @@ PAGE = 500
 UNKNOWN_LEASE = "X-Leasehold-Lease"
 KEYS = 10_000
 """The most leases that one LIST looks at."""
+TTL = Field("ttl", Holds.SPAN, "A shorter or longer life than the role's default; it is capped.")
+_LEASE_ID = Field("lease_id", Holds.TEXT, "The lease, unless it stands in the path.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,7 @@ class Handlers:
         self._inspection = inspection
         self._renewals = renewals
 
+    @described(TTL, refusals=(Denied, NotFound, LimitReached, EngineError))
     async def issue(self, ask: Ask) -> Reply:
         """`<mount>/<operation>/<role>`: a credential and its lease."""
         issued = await self._issuance.issue(
@@ -64,8 +75,13 @@ class Handlers:
             undelivered=partial(self._issuance.undelivered, issued.lease),
         )
 
+    @described(
+        _LEASE_ID,
+        Field("increment", Holds.SPAN, "How long from now; else the role's default."),
+        refusals=(Denied, NotFound, LimitReached, EngineError),
+    )
     async def renew(self, ask: Ask) -> Reply:
-        """`sys/leases/renew`: a later end."""
+        """`sys/leases/renew`: a later end for a lease."""
         lease_id = _lease_id(ask)
         increment_s = ask.fields.span_s("increment")
         try:
@@ -85,8 +101,18 @@ class Handlers:
             warnings=renewed.warnings,
         )
 
+    @described(
+        _LEASE_ID,
+        Field(
+            "sync",
+            Holds.FLAG,
+            "Whether to wait for the attempt, as by default, or to queue it.",
+        ),
+        answers=(204, 202),
+        refusals=(),
+    )
     async def revoke(self, ask: Ask) -> Reply:
-        """`sys/leases/revoke`: 204 when access has ended, 202 when that is queued.
+        """`sys/leases/revoke`: the end of a lease; 204 when access has ended, 202 when it will.
 
         What is not the caller's, or never was, gets the status of what has ended, as Vault's
         clients expect; a header tells the ones who want to know.
@@ -98,6 +124,7 @@ class Handlers:
             return Reply(status=204 if wait else 202, headers={UNKNOWN_LEASE: "unknown"})
         return Reply(status=204 if ended else 202)
 
+    @described(_LEASE_ID, refusals=())
     async def lookup(self, ask: Ask) -> Reply:
         """`sys/leases/lookup`: one lease."""
         try:
@@ -111,6 +138,7 @@ class Handlers:
             body={"data": replies.lookup(lease, self._inspection.clock, renewable=renewable)}
         )
 
+    @described(refusals=(NotFound,))
     async def list_below(self, ask: Ask) -> Reply:
         """LIST `sys/leases/lookup/<prefix>`: the next parts of the ids of live leases."""
         prefix = ask.path.get("prefix", "").rstrip("/")
@@ -127,23 +155,6 @@ class Handlers:
             raise NotFound("")
         return Reply(body={"data": {"keys": sorted(keys)}}, warnings=warnings)
 
-    async def health(self, ask: Ask) -> Reply:
-        """`sys/health`: that the daemon serves, to everybody who may connect."""
-        now = self._inspection.clock.wall(self._inspection.clock.now_ms())
-        return Reply(
-            body={
-                "initialized": True,
-                "sealed": False,
-                "standby": False,
-                "performance_standby": False,
-                "replication_performance_mode": "disabled",
-                "replication_dr_mode": "disabled",
-                "server_time_utc": int(now.timestamp()),
-                "version": __version__,
-            },
-            enveloped=False,
-        )
-
     async def status(self, ask: Ask) -> Reply:
         """`leasehold/status`: how the daemon fares."""
         found = await self._inspection.status(ask.caller)
@@ -154,6 +165,13 @@ class Handlers:
         found = await self._inspection.engines(ask.caller)
         return Reply(body={"data": {"engines": [replies.engine(one) for one in found]}})
 
+    @described(
+        Field("prefix", Holds.TEXT, "Only ids that begin so."),
+        Field("state", Holds.TEXTS, "Only leases in one of these states."),
+        Field("after", Holds.TEXT, "The `next` of the page before."),
+        Field("limit", Holds.COUNT, f"How many, {PAGE} at most."),
+        refusals=(),
+    )
     async def leases(self, ask: Ask) -> Reply:
         """`leasehold/leases`: leases in pages; ask for what is `after` the `next` of the last."""
         limit = ask.fields.count("limit", default=PAGE, most=PAGE)

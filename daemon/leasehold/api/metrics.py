@@ -7,6 +7,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, 
 
 from leasehold import __version__
 from leasehold.access import Access
+from leasehold.api.described import Field, Holds, described
 from leasehold.api.handlers import Ask
 from leasehold.api.replies import Reply
 from leasehold.errors import Invalid
@@ -31,6 +32,7 @@ class MetricsHandlers:
         self._drift = drift
         self._metrics = metrics
 
+    @described(Field("format", Holds.TEXT, "prometheus, or nothing."), content="text/plain")
     async def metrics(self, ask: Ask) -> Reply:
         """`sys/metrics`: Prometheus' text format, whatever is asked for."""
         wanted = ask.fields.text("format")

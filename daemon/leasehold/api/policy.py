@@ -6,10 +6,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from leasehold.access import Access
+from leasehold.api.described import Field, Holds, described
 from leasehold.api.handlers import Ask
 from leasehold.api.replies import Reply, instant
 from leasehold.clock import Clock
-from leasehold.errors import Invalid
+from leasehold.errors import Denied, Invalid, Locked, Stale, Unsafe
 from leasehold.leases.store import LeaseStore
 from leasehold.reconcile.applier import Applier
 from leasehold.reconcile.generations import history
@@ -37,12 +38,20 @@ class PolicyHandlers:
         self._clock = clock
         self._carry_out = carry_out
 
+    @described(
+        Field("files", Holds.PAIRS, "Files instead of the source's: name, and content in base64.")
+    )
     async def plan(self, ask: Ask) -> Reply:
         """`leasehold/plan`: what an apply would do; of `files` instead of the source if given."""
         await self._access.require(ask.caller, "leasehold/plan", OPERATE)
         plan = await self._applier.plan(_files(ask.fields.pairs("files")))
         return Reply(body={"data": as_json(plan, online=True)})
 
+    @described(
+        Field("checksum", Holds.TEXT, "Of the plan that was looked at; else whatever it is now."),
+        Field("allow_unsafe", Holds.TEXTS, f"Limits that may be broken: {', '.join(CODES)}."),
+        refusals=(Denied, Locked, Stale, Unsafe),
+    )
     async def apply(self, ask: Ask) -> Reply:
         """`leasehold/apply`: serve what the source has."""
         allowed = await self._access.require(ask.caller, "leasehold/apply", OPERATE)

@@ -22,6 +22,7 @@ from leasehold.errors import (
     TooLarge,
     Unavailable,
     Unsafe,
+    Unsupported,
 )
 
 _STATUSES: Mapping[type[LeaseholdError], int] = {
@@ -29,6 +30,7 @@ _STATUSES: Mapping[type[LeaseholdError], int] = {
     ConfigError: 400,
     Denied: 403,
     NotFound: 404,
+    Unsupported: 405,
     Conflict: 409,
     Locked: 409,
     Stale: 409,
@@ -52,12 +54,16 @@ class Problem:
 
 def problem_of(error: LeaseholdError) -> Problem:
     """The answer for an error raised on purpose."""
-    status = next((code for kind, code in _STATUSES.items() if isinstance(error, kind)), 500)
     headers = {}
     if isinstance(error, LimitReached | Unavailable):
         headers["Retry-After"] = str(error.retry_after_s)
     errors = error.lines if isinstance(error, PolicyRefused) else (str(error),)
-    return Problem(status, errors, error.code, headers)
+    return Problem(status_of(type(error)), errors, error.code, headers)
+
+
+def status_of(kind: type[LeaseholdError]) -> int:
+    """The status of an error of this kind."""
+    return next((status for known, status in _STATUSES.items() if issubclass(kind, known)), 500)
 
 
 def internal(request_id: str) -> Problem:
@@ -68,10 +74,10 @@ def internal(request_id: str) -> Problem:
 
 def no_route(path: str) -> Problem:
     """Nothing is served at this path."""
-    return Problem(404, (f"no handler for route {path[:200]!r}",), "no-route")
+    return Problem(404, (f"no handler for route {path[:200]!r}",), NotFound.code)
 
 
 def wrong_method(method: str, allowed: str) -> Problem:
     """The path is served, this method is not."""
     text = f"unsupported operation {method}; allowed are {allowed}"
-    return Problem(405, (text,), "wrong-method")
+    return Problem(405, (text,), Unsupported.code)

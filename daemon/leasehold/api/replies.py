@@ -19,7 +19,8 @@ class Reply:
     """A reply; without a body it is empty. `enveloped` bodies get Vault's envelope around them.
 
     What is no JSON is `raw`, of type `content_type`, and then there is no body.
-    `undelivered` is awaited when the caller cannot be given the reply (rule W8).
+    `undelivered` is awaited when the caller cannot be given the reply (rule W8), `delivered` when
+    it has been.
     """
 
     status: int = 200
@@ -30,6 +31,7 @@ class Reply:
     raw: bytes | None = None
     content_type: str = "application/json"
     undelivered: Callable[[], Coroutine[Any, Any, None]] | None = None
+    delivered: Callable[[], Coroutine[Any, Any, Any]] | None = None
 
 
 def envelope(request_id: str, body: Mapping[str, Any], warnings: Sequence[str]) -> dict[str, Any]:
@@ -45,6 +47,12 @@ def envelope(request_id: str, body: Mapping[str, Any], warnings: Sequence[str]) 
         "auth": None,
         **body,
     }
+
+
+def doubled(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A body whose data stands at its top as well, where old clients of `sys/` read it."""
+    fixed = envelope("", {}, ())
+    return {**{key: value for key, value in data.items() if key not in fixed}, "data": data}
 
 
 def lookup(lease: Lease, clock: Clock, *, renewable: bool) -> dict[str, Any]:

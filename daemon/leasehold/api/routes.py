@@ -1,7 +1,8 @@
 """The whole surface on one page: which method at which path is served by what.
 
 Paths are matched exactly and as they were sent: nothing is decoded or normalised (rule H4), since
-no name of ours needs it. Pure.
+no name of ours needs it. A path that begins with a slash stands for itself, all others are below
+`PREFIX`. What a route takes and answers is told beside its handler, see `described`. Pure.
 """
 
 import re
@@ -16,6 +17,7 @@ from leasehold.api.handlers import Ask, Handlers
 from leasehold.api.metrics import MetricsHandlers
 from leasehold.api.policy import PolicyHandlers
 from leasehold.api.replies import Reply
+from leasehold.api.vault import VaultHandlers
 from leasehold.policy.compile import RESERVED_MOUNTS
 
 PREFIX = "/v1/"
@@ -23,6 +25,7 @@ GET = frozenset({"GET"})
 LIST = frozenset({"LIST"})
 WRITE = frozenset({"PUT", "POST"})
 HEALTH = frozenset({"GET", "HEAD"})
+CHANGE = WRITE | {"DELETE", "PATCH"}
 
 Handler = Callable[[Ask], Awaitable[Reply]]
 
@@ -37,6 +40,11 @@ class Route:
     handler: Handler
     body_bytes: int = BODY_BYTES
 
+    @property
+    def url(self) -> str:
+        """The whole path that a request has."""
+        return _url(self.path)
+
 
 def routes(
     serve: Handlers,
@@ -45,10 +53,44 @@ def routes(
     drills: DrillHandlers,
     drift: DriftHandlers,
     metrics: MetricsHandlers,
+    vault: VaultHandlers,
 ) -> tuple[Route, ...]:
     """The table, first match first."""
+    state, mounts, rights = vault.state, vault.mounts, vault.rights
+    policies, configured, secrets = vault.policies, vault.configured, vault.secrets
     return (
-        _route(HEALTH, "sys/health", serve.health),
+        _route(HEALTH, "/health", state.health),
+        _route(HEALTH, "/healthz", state.healthz),
+        _route(GET, "/api/v1/secrets/{path…}", secrets.read),
+        _route(WRITE, "/api/v1/secrets/{path…}/rotate", secrets.rotate),
+        _route(CHANGE, "/api/v1/secrets/{path…}", secrets.keep),
+        _route(HEALTH, "sys/health", state.health),
+        _route(GET, "sys/seal-status", state.seal_status),
+        _route(GET, "sys/init", state.init),
+        _route(GET, "sys/leader", state.leader),
+        _route(WRITE, "sys/init", state.refuse),
+        _route(WRITE, "sys/seal", state.refuse),
+        _route(WRITE, "sys/unseal", state.refuse),
+        _route(GET, "sys/mounts", mounts.engines),
+        _route(GET, "sys/mounts/{mount}", mounts.engine),
+        _route(GET, "sys/mounts/{mount}/tune", mounts.tune),
+        _route(GET, "sys/auth", mounts.methods),
+        _route(GET, "sys/internal/ui/mounts", mounts.visible),
+        _route(GET, "sys/internal/ui/mounts/{path…}", mounts.preflight),
+        _route(GET, "sys/internal/specs/openapi", vault.spec.openapi),
+        _route(WRITE, "sys/capabilities-self", rights.of_caller),
+        _route(WRITE, "sys/capabilities", rights.of_token),
+        _route(LIST, "sys/policies/acl", policies.names),
+        _route(GET, "sys/policies/acl/{name}", policies.read),
+        _route(GET | LIST, "sys/policy", policies.names),
+        _route(GET, "sys/policy/{name}", policies.read),
+        _route(CHANGE, "sys/mounts/{mount}", configured.refuse_mount),
+        _route(CHANGE, "sys/mounts/{mount}/tune", configured.refuse_mount),
+        _route(WRITE, "sys/remount", configured.refuse_mount),
+        _route(CHANGE, "sys/auth/{rest…}", configured.refuse_method),
+        _route(CHANGE, "sys/policies/acl/{name}", configured.refuse_rules),
+        _route(CHANGE, "sys/policies/password/{name}", configured.refuse_passwords),
+        _route(CHANGE, "sys/policy/{name}", configured.refuse_rules),
         _route(WRITE, "sys/leases/lookup", serve.lookup),
         _route(LIST, "sys/leases/lookup/", serve.list_below),
         _route(LIST, "sys/leases/lookup/{prefix…}", serve.list_below),
@@ -72,15 +114,32 @@ def routes(
         _route(WRITE, "leasehold/drift", drift.look),
         _route(GET, "leasehold/orphans", drift.orphans),
         _route(WRITE, "leasehold/orphans", drift.remove, BUNDLE_BYTES),
+        _route(CHANGE, "auth/{method}/config", configured.refuse_method),
+        _route(CHANGE, "auth/{method}/config/{rest…}", configured.refuse_method),
+        _route(CHANGE, "auth/{method}/role/{rest…}", configured.refuse_method),
+        _route(CHANGE, "auth/{method}/users/{rest…}", configured.refuse_method),
+        _route(LIST, "{mount}/roles", configured.roles),
+        _route(LIST, "{mount}/config", configured.connections),
+        _route(GET, "{mount}/roles/{name}", configured.role),
+        _route(GET, "{mount}/config/{name}", configured.connection),
+        _route(CHANGE, "{mount}/roles/{name}", configured.refuse_role),
+        _route(CHANGE, "{mount}/config/{name}", configured.refuse_connection),
+        _route(CHANGE, "{mount}/config", configured.refuse_connection),
         _route(GET | WRITE, "{mount}/{operation}/{role}", serve.issue),
     )
+
+
+def _url(path: str) -> str:
+    return path if path.startswith("/") else PREFIX + path
 
 
 def _route(
     methods: frozenset[str], path: str, handler: Handler, body_bytes: int = BODY_BYTES
 ) -> Route:
-    pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
+    pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", _url(path))
     pattern = re.sub(r"\{(\w+)…\}", r"(?P<\1>.+)", pattern)
-    if path.startswith("{mount}"):
-        pattern = rf"(?!(?:{'|'.join(sorted(RESERVED_MOUNTS))})/){pattern}"
+    reserved = "|".join(sorted(RESERVED_MOUNTS))
+    pattern = pattern.replace("(?P<mount>", f"(?P<mount>(?!(?:{reserved})/)")
+    if "LIST" in methods and not path.endswith(("/", "…}")):
+        pattern += "/?"  # some clients put one there, Go's take it away
     return Route(path, methods, re.compile(pattern), handler, body_bytes)

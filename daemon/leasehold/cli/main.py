@@ -31,6 +31,7 @@ COMMANDS = {
     "generations": "List the policies that were applied.",
     "leases": "List leases.",
     "metrics": "Print figures for Prometheus.",
+    "openapi": "Print the interface as an OpenAPI document.",
     "orphans": "Find accounts without a lease, and remove them.",
     "plan": "Show what an apply would do.",
     "read": "Issue a credential and print it.",

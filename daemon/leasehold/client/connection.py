@@ -22,6 +22,7 @@ from leasehold.errors import (
     TooLarge,
     Unavailable,
     Unsafe,
+    Unsupported,
 )
 
 DEFAULT_SOCKET = Path("/run/leasehold/leasehold.sock")
@@ -29,7 +30,7 @@ _REFUSALS: Mapping[int, type[LeaseholdError]] = {
     400: Invalid,
     403: Denied,
     404: NotFound,
-    405: Invalid,
+    405: Unsupported,
     409: Conflict,
     413: TooLarge,
     415: Invalid,

@@ -14,6 +14,7 @@ from leasehold.bundle import (
     EngineConfig,
     Identity,
     Match,
+    Mount,
     PasswordPolicy,
     Safety,
     TlsMatch,
@@ -24,7 +25,7 @@ from leasehold.policy.draft import Draft
 from leasehold.policy.durations import seconds
 from leasehold.policy.facts import facts_of
 from leasehold.policy.grants import compile_grants, served_paths
-from leasehold.policy.limits import Limits, mount_faults
+from leasehold.policy.limits import Limits, limits_of, mount_faults
 from leasehold.policy.problems import nearest
 from leasehold.policy.questions import NEEDS_ROLE
 from leasehold.policy.roles import compile_roles
@@ -59,6 +60,8 @@ def compile_bundle(draft: Draft, digest: str) -> Compiled:
         },
         safety=_safety(draft),
         tests=_tests(draft),
+        mounts=_mounts(engines, mount_limits),
+        places=_places(draft),
     )
     return Compiled(bundle, limits)
 
@@ -92,6 +95,26 @@ def _mount_limits(draft: Draft) -> dict[str, Mapping[str, Any]]:
         for key, fault in mount_faults(each, mount):
             draft.fault((*path, key), fault)
     return limits
+
+
+def _mounts(
+    engines: Mapping[str, EngineConfig], mount_limits: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mount]:
+    made = {}
+    for engine in engines.values():
+        holds = limits_of({}, mount_limits.get(engine.mount, {}))
+        made[engine.mount] = Mount(default_ttl_s=holds.default_ttl_s, max_ttl_s=holds.max_ttl_s)
+    return made
+
+
+def _places(draft: Draft) -> dict[str, str]:
+    found = {}
+    kinds = {"engines": "engine", "roles": "role", "identities": "identity"}
+    for section, kind in kinds.items():
+        for name in draft.named(section):
+            place = draft.places.of_key((section, name))
+            found[f"{kind}:{name}"] = f"{place.file}:{place.line}"
+    return found
 
 
 def _password_policies(draft: Draft) -> dict[str, PasswordPolicy]:

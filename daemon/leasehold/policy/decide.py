@@ -55,6 +55,17 @@ def covers(pattern: str, path: str) -> bool:
     return path == pattern
 
 
+def reaches(grants: Sequence[Grant], identities: Sequence[Identity], prefix: str) -> bool:
+    """Whether any rule allows one of `identities` anything at a path that begins with `prefix`."""
+    names = {identity.name for identity in identities}
+    return any(
+        pattern.startswith(prefix) or (pattern.endswith("*") and prefix.startswith(pattern[:-1]))
+        for grant in grants
+        if names.intersection(grant.identities)
+        for pattern in grant.paths
+    )
+
+
 def longest_s(role: Role, decision: Allowed) -> int:
     """The longest a lease may live: the role's maximum, or less where the access rule says so."""
     if decision.max_ttl_s is None:
