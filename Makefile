@@ -38,6 +38,11 @@ lint: $(STAMP) ## Check style, types, layers, sizes
 	tools/sizes
 	tools/lockfile
 
+.PHONY: fuzz
+fuzz: $(STAMP) ## Send 20,000 requests at random to a real daemon (about ten minutes)
+	@tools/servers
+	FUZZ_REQUESTS=$${FUZZ_REQUESTS:-20000} $(BIN)/python -m pytest -q -s tests/integration/test_fuzz.py $(ARGS)
+
 .PHONY: bench
 bench: $(STAMP) ## Measure speed, as ratios in one run
 	@tools/servers

@@ -2,13 +2,17 @@
 
 import asyncio
 import contextlib
+from pathlib import Path
 
 
 class Relay:
-    """Stands between a client and a server; `cut` ends the connection as a dying host does."""
+    """Stands between a client and a server at a port, or at the path of a Unix socket.
 
-    def __init__(self, to_port: int) -> None:
-        self._to_port = to_port
+    `cut` ends the connection as a dying host does.
+    """
+
+    def __init__(self, to: int | Path) -> None:
+        self._to = to
         self._open: list[asyncio.StreamWriter] = []
         self.accepting = True
 
@@ -25,7 +29,10 @@ class Relay:
         if not self.accepting:
             writer.transport.abort()
             return
-        back, forth = await asyncio.open_connection("127.0.0.1", self._to_port)
+        if isinstance(self._to, Path):
+            back, forth = await asyncio.open_unix_connection(self._to)
+        else:
+            back, forth = await asyncio.open_connection("127.0.0.1", self._to)
         self._open += [writer, forth]
         async with asyncio.TaskGroup() as group:
             group.create_task(self._pump(reader, forth))

@@ -77,6 +77,26 @@ def test_no_path_is_guessed_at(daemon: Daemon, method: str, path: str, status: i
     assert errors(daemon, method, path)[0] == status
 
 
+def test_a_method_that_is_not_served_is_told_which_ones_are(daemon: Daemon) -> None:
+    daemon.start()
+    for method, path, allowed in (
+        ("DELETE", "database/creds/reader", "GET, POST, PUT"),
+        ("GET", "database/roles", "LIST"),
+        ("DELETE", "database/roles/reader", "GET"),
+        ("PUT", "sys/unseal", ""),
+    ):
+        reply = daemon.request(method, f"/v1/{path}")
+        assert (reply.status, reply.headers["Allow"]) == (405, allowed)
+        assert reply.json["code"] == "unsupported"
+
+
+def test_files_that_are_no_base64_are_refused(daemon: Daemon) -> None:
+    daemon.start()
+    for data in ("!", "é"):
+        told = errors(daemon, "PUT", "/v1/leasehold/plan", {"files": [["a.yaml", data]]})
+        assert told == (400, "files: found what is not base64; allowed are pairs [name, base64]")
+
+
 def test_a_body_within_the_rules_is_needed(daemon: Daemon) -> None:
     daemon.start()
     deep = b'{"lease_id": ' + b"[" * 40 + b"]" * 40 + b"}"

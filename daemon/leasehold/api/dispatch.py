@@ -13,12 +13,13 @@ from aiohttp import web
 
 from leasehold.api import problems
 from leasehold.api.body import read_values
+from leasehold.api.described import description_of
 from leasehold.api.fields import TRUE, Fields
 from leasehold.api.handlers import Ask
 from leasehold.api.problems import Problem
 from leasehold.api.replies import Reply, envelope
 from leasehold.api.routes import PREFIX, Route
-from leasehold.errors import Invalid, LeaseholdError, Unavailable
+from leasehold.errors import Invalid, LeaseholdError, Unavailable, Unsupported
 from leasehold.events.metrics import Metrics
 from leasehold.model import Caller
 
@@ -58,7 +59,10 @@ class Dispatcher:
                 reply = await self._reply(request, replace(caller, request=request_id))
             response = _rendered(reply, request_id)
         except LeaseholdError as error:
-            return await _send(request, _refusal(problems.problem_of(error), request, request_id))
+            problem = problems.problem_of(error)
+            if isinstance(error, Unsupported):
+                problem = replace(problem, headers={"Allow": self._served_at(request)})
+            return await _send(request, _refusal(problem, request, request_id))
         except _Refused as refused:
             return await _send(request, _refusal(refused.problem, request, request_id))
         except TimeoutError:
@@ -101,6 +105,15 @@ class Dispatcher:
             return reply
         unknown = f"these fields were not looked at: {', '.join(ignored)[:200]}"
         return replace(reply, warnings=(*reply.warnings, unknown))
+
+    def _served_at(self, request: web.BaseRequest) -> str:
+        """The methods that do something at this path (RFC 9110, 15.5.6, asks for them)."""
+        served: dict[str, Route] = {}
+        for route in self._routes:
+            if route.pattern.fullmatch(request.rel_url.raw_path):
+                served = {**dict.fromkeys(route.methods, route), **served}
+        does = {name for name, route in served.items() if description_of(route.handler).answers}
+        return ", ".join(sorted(does))
 
     def _find(self, request: web.BaseRequest) -> tuple[Route, dict[str, str]]:
         path, method = request.rel_url.raw_path, _method(request)

@@ -13,7 +13,15 @@ from leasehold import __version__
 from leasehold.api.described import Description, Field, Holds, description_of, summary_of
 from leasehold.api.problems import internal, status_of
 from leasehold.api.routes import Route, routes
-from leasehold.errors import Invalid, LeaseholdError, LimitReached, NotFound, TooLarge, Unavailable
+from leasehold.errors import (
+    Invalid,
+    LeaseholdError,
+    LimitReached,
+    NotFound,
+    TooLarge,
+    Unavailable,
+    Unsupported,
+)
 
 Object = dict[str, Any]
 
@@ -136,7 +144,7 @@ def _operations(route: Route) -> Iterator[tuple[str, Object]]:
             "summary": summary,
             "tags": [_tag(route)],
             "parameters": [*_places(route), *([_LISTING] if listing else [])],
-            "responses": dict(_responses(about, route)),
+            "responses": dict(_responses(about, route, without_get=route.methods == {"LIST"})),
         }
         if more:
             told["description"] = more
@@ -208,10 +216,13 @@ def _body(fields: Sequence[Field]) -> Object:
     return {"required": bool(must), "content": {"application/json": {"schema": schema}}}
 
 
-def _responses(about: Description, route: Route) -> Iterator[tuple[str, Object]]:
+def _responses(
+    about: Description, route: Route, *, without_get: bool
+) -> Iterator[tuple[str, Object]]:
     for status in about.answers:
         yield str(status), _response(status, _schema(about), about.content)
-    for status in sorted(set(_statuses(about, route))):
+    refused = {*_statuses(about, route), *([status_of(Unsupported)] if without_get else [])}
+    for status in sorted(refused):
         yield str(status), _ref("responses", str(status))
 
 

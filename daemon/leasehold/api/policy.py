@@ -1,7 +1,6 @@
 """The routes about the policy itself: plan, apply, what was applied. For operators only."""
 
 import base64
-import binascii
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -93,5 +92,5 @@ def _files(pairs: list[tuple[str, str]] | None) -> Files | None:
         return None
     try:
         return tuple((name, base64.b64decode(data, validate=True)) for name, data in pairs)
-    except binascii.Error:
+    except ValueError:  # what is no base64, or not even ASCII
         raise Invalid("files: found what is not base64; allowed are pairs [name, base64]") from None

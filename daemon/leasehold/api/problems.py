@@ -80,4 +80,4 @@ def no_route(path: str) -> Problem:
 def wrong_method(method: str, allowed: str) -> Problem:
     """The path is served, this method is not."""
     text = f"unsupported operation {method}; allowed are {allowed}"
-    return Problem(405, (text,), Unsupported.code)
+    return Problem(405, (text,), Unsupported.code, {"Allow": allowed})
