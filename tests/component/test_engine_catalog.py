@@ -107,6 +107,7 @@ def test_a_type_that_two_distributions_offer_is_refused(install: Install) -> Non
         ("{", "is not readable"),
         ("{}", "lacks $defs.connection"),
         ('{"$defs": {"connection": {}}}', "lacks $defs.role"),
+        (json.dumps({**SCHEMA, "x-engine": {"operations": ["roles"]}}), "an operation roles"),
     ],
 )
 def test_a_plugin_without_a_good_schema_is_refused(

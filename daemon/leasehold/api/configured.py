@@ -115,7 +115,7 @@ class ConfiguredHandlers:
     @_REFUSED
     async def refuse_method(self, ask: Ask) -> Reply:
         """`sys/auth`: that it stands in the policy files who a caller is."""
-        raise _refusal("who callers are", editing.of_methods())
+        raise _refusal("how callers become known", editing.of_methods())
 
     def _bundle(self) -> Bundle:
         return self._access.generation().bundle

@@ -22,6 +22,8 @@ from leasehold.plugin import Engine, hooks
 
 GROUP = "leasehold.engines"
 OURS = "leasehold"
+TAKEN = frozenset({"config", "roles"})
+"""Second parts of paths at which the interface shows configuration."""
 
 
 def installed_engine_types() -> dict[str, EngineType]:
@@ -87,11 +89,17 @@ def _requirement(point: EntryPoint) -> str:
 def _describe(point: EntryPoint) -> EngineType:
     schema = _schema(point)
     about = schema.get("x-engine", {})
+    operations = frozenset(about.get("operations", ["creds"]))
+    if taken := sorted(operations & TAKEN):
+        raise ConfigError(
+            f"engine type {point.name}: schema.json calls an operation {taken[0]}, where"
+            " configuration is shown; call it otherwise"
+        )
     engine_class = cache(partial(load_engine_class, point.name))
     return EngineType(
         name=point.name,
         schema=schema,
-        operations=frozenset(about.get("operations", ["creds"])),
+        operations=operations,
         name_limit=about.get("name_limit", 63),
         faults=lambda role: engine_class().faults(role),
         lint=lambda role: engine_class().lint(role),
