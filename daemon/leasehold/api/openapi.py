@@ -166,7 +166,8 @@ _LISTING: Object = {
 
 
 def _merged(one: Object, other: Object) -> Object:
-    """GET and LIST at one path, as the one operation that OpenAPI has for them."""
+    """GET and LIST at one path, as the one operation that OpenAPI has for them: GET's."""
+    one, other = sorted((one, other), key=lambda it: it["operationId"].startswith("list-"))
     known = {each["name"] for each in one["parameters"]}
     others = [{**each, "required": each["in"] == "path"} for each in other["parameters"]]
     return {

@@ -45,6 +45,18 @@ def test_every_route_stands_in_it(route: Route, told: dict[str, Any]) -> None:
             assert "list" in [each["name"] for each in operation["parameters"]]
 
 
+def test_get_and_list_at_one_path_are_get_which_may_list(told: dict[str, Any]) -> None:
+    get = told["paths"]["/v1/sys/policy"]["get"]
+    [place] = get["parameters"]
+    assert (get["operationId"], place["name"], place["required"]) == (
+        "get-sys-policy",
+        "list",
+        False,
+    )
+    [place] = told["paths"]["/v1/sys/leases/lookup/"]["get"]["parameters"]
+    assert (place["name"], place["required"]) == ("list", True)
+
+
 def test_nothing_stands_in_it_twice(told: dict[str, Any]) -> None:
     names = [operation["operationId"] for _, _, operation in operations(told)]
     assert len(names) == len(set(names))
