@@ -32,6 +32,7 @@ from leasehold.api.policy import PolicyHandlers
 from leasehold.api.renewals import FailedRenewals
 from leasehold.api.routes import routes
 from leasehold.api.server import ApiServer
+from leasehold.api.tls_listening import TlsListener
 from leasehold.api.vault import vault_handlers
 from leasehold.background import Background
 from leasehold.bundle import Reference
@@ -157,6 +158,7 @@ async def _serve(settings: Settings) -> None:
         spec = SocketSpec(settings.socket, settings.socket_mode, settings.socket_group)
         listening = ListeningSocket(spec)
         stack.callback(listening.close)
+        tls = None if settings.tls is None else TlsListener(settings.tls, clock)
         publisher = await _publisher(settings, store, clock)
         start = await stack.enter_async_context(eternal_tasks())
         await stack.enter_async_context(work)
@@ -191,6 +193,7 @@ async def _serve(settings: Settings) -> None:
                 *_troubles(applier, engines, publisher),
                 *drift.troubles(),
                 *drills.troubles(),
+                *api.troubles(),
             ),
         )
         handlers = Handlers(issuance, inspection, FailedRenewals(time.monotonic))
@@ -203,7 +206,7 @@ async def _serve(settings: Settings) -> None:
         of_metrics = MetricsHandlers(access, inspection, drift, metrics)
         vault = vault_handlers(access, issuance, handlers, types, document)
         table = routes(handlers, policy, questions, of_drills, of_drift, of_metrics, vault)
-        api = ApiServer(listening, Dispatcher(table, metrics))
+        api = ApiServer(listening, Dispatcher(table, metrics), tls)
         schedule = DrillSchedule(drills, serving, clock)
         upkeep = Upkeep(
             serving=serving,
@@ -212,6 +215,7 @@ async def _serve(settings: Settings) -> None:
             store=store,
             clock=clock,
             remover=remover,
+            also_reload=api.look_soon,
         )
         applier.on_change(api.end_connections, upkeep.check_soon, enforcer.wake, schedule.wake)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, upkeep.reload_soon)

@@ -7,6 +7,7 @@ give texts, so a setting reads alike wherever it comes from; what is allowed sta
 
 import difflib
 import importlib.resources
+import ipaddress
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,20 @@ from jsonschema import Draft202012Validator
 from leasehold.errors import ConfigError
 
 PREFIX = "LEASEHOLD_"
+TLS_FILES = ("tls_certificate_file", "tls_key_file", "tls_client_ca_file")
 _TRUTH = {"true": True, "false": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """How the TLS listener runs: the settings that begin with `tls_`."""
+
+    address: str
+    port: int
+    certificate_file: Path
+    key_file: Path
+    client_ca_file: Path
+    client_certificates: Literal["required", "optional"] = "required"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +49,7 @@ class Settings:
     socket: Path
     socket_mode: int = 0o660
     socket_group: str | None = None
+    tls: TlsSettings | None = None
     deployment: str | None = None
     apply: Literal["auto", "manual"] = "auto"
     mqtt: str | None = None
@@ -81,9 +96,22 @@ def load_settings(flags: Mapping[str, object], environ: Mapping[str, str]) -> Se
         *(_Given(key, _text(value), _flag(key)) for key, value in flags.items()),
     ):
         values[given.key] = _value(given, properties, faults)
+    faults = faults or list(_contradictions(values))
     if faults:
         raise ConfigError("\n".join(faults))
     return _settings(values)
+
+
+def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
+    """What the schema allows, and what settings mean together does not."""
+    if "tls_listen" in values and not _is_place(*_place(values["tls_listen"])):
+        allowed = _schema()["properties"]["tls_listen"]["x-allowed"]
+        yield f"tls_listen: found '{values['tls_listen']}'; allowed is {allowed}"
+    for key in TLS_FILES:
+        if "tls_listen" in values and key not in values:
+            yield f"tls_listen: needs {key} too"
+        elif key in values and "tls_listen" not in values:
+            yield f"{key}: does nothing without tls_listen; set that too, or remove it"
 
 
 def _schema() -> dict[str, Any]:
@@ -179,6 +207,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         socket=Path(values["socket"]),
         socket_mode=int(values["socket_mode"], 8),
         socket_group=values.get("socket_group"),
+        tls=_tls(values) if "tls_listen" in values else None,
         deployment=values.get("deployment"),
         apply=values["apply"],
         mqtt=values.get("mqtt"),
@@ -195,4 +224,29 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         allow_user_namespace=values["allow_user_namespace"],
         drift_every_s=float(values["drift_every_s"]),
         drain_s=float(values["drain_s"]),
+    )
+
+
+def _place(text: str) -> tuple[str, int]:
+    address, _, port = text.rpartition(":")
+    return address.strip("[]"), int(port)
+
+
+def _is_place(address: str, port: int) -> bool:
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return 0 < port < 1 << 16
+
+
+def _tls(values: Mapping[str, Any]) -> TlsSettings:
+    address, port = _place(values["tls_listen"])
+    return TlsSettings(
+        address=address,
+        port=port,
+        certificate_file=Path(values["tls_certificate_file"]),
+        key_file=Path(values["tls_key_file"]),
+        client_ca_file=Path(values["tls_client_ca_file"]),
+        client_certificates=values["tls_client_certificates"],
     )

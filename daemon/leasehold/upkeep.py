@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 
 from leasehold.clock import SystemClock
 from leasehold.engines.registry import Engines
@@ -34,6 +35,7 @@ class Upkeep:
         store: LeaseStore,
         clock: SystemClock,
         remover: Remover,
+        also_reload: Callable[[], None],
     ) -> None:
         self._serving = serving
         self._applier = applier
@@ -41,12 +43,14 @@ class Upkeep:
         self._store = store
         self._clock = clock
         self._remover = remover
+        self._also_reload = also_reload
         self._wanted = asyncio.Event()
         self._check_now = asyncio.Event()
 
     def reload_soon(self) -> None:
-        """Have `reload_when_asked` read the policy again."""
+        """Have `reload_when_asked` read the policy again, and others what they read."""
         self._wanted.set()
+        self._also_reload()
 
     def check_soon(self) -> None:
         """Have `check_engines` try every engine now."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from leasehold.errors import ConfigError
-from leasehold.settings import load_settings
+from leasehold.settings import TlsSettings, load_settings
 
 
 def faults(flags: dict[str, object], environ: dict[str, str]) -> list[str]:
@@ -111,3 +111,42 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("# nothing yet\n")
     assert load_settings({"config": file}, {}) == load_settings({}, {})
+
+
+TLS = {
+    "tls_listen": "[::1]:8200",
+    "tls_certificate_file": "/c",
+    "tls_key_file": "/k",
+    "tls_client_ca_file": "/a",
+}
+
+
+def test_the_tls_listener_is_off_and_has_its_settings_together() -> None:
+    assert load_settings({}, {}).tls is None
+    assert load_settings(TLS, {}).tls == TlsSettings(
+        address="::1",
+        port=8200,
+        certificate_file=Path("/c"),
+        key_file=Path("/k"),
+        client_ca_file=Path("/a"),
+        client_certificates="required",
+    )
+
+
+def test_half_a_tls_listener_is_refused() -> None:
+    alone = {"tls_listen": "127.0.0.1:8200", "tls_key_file": "/k"}
+    assert faults(alone, {}) == [
+        "tls_listen: needs tls_certificate_file too",
+        "tls_listen: needs tls_client_ca_file too",
+    ]
+    assert faults({"tls_client_ca_file": "/a"}, {}) == [
+        "tls_client_ca_file: does nothing without tls_listen; set that too, or remove it"
+    ]
+
+
+@pytest.mark.parametrize(
+    "place", ["8200", ":8200", "localhost:8200", "127.0.0.1", "::1:8200", "[::1]", "0.0.0.0:70000"]
+)
+def test_a_place_to_listen_is_an_address_and_a_port(place: str) -> None:
+    [line] = faults({**TLS, "tls_listen": place}, {})
+    assert f"found '{place}'; allowed is an address and a port, such as 127.0.0.1:8200" in line

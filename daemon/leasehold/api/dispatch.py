@@ -30,7 +30,7 @@ HANDLER_S = 60.0
 DELIVERY_S = 5.0
 _HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", "Server": "leasehold"}
 """hvac reads errors only where Content-Type is exactly this, without a charset."""
-ROUTE = "leasehold route"
+ROUTE: web.RequestKey[tuple[str, str]] = web.RequestKey("route", tuple)
 """Under which a request bears its method and the path of its route."""
 REQUEST_ID = "X-Request-Id"
 """Made here for every request and never taken over, since it is the key to what was decided."""

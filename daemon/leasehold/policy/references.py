@@ -65,7 +65,7 @@ async def resolve(reference: Reference) -> Secret:
     elif reference.scheme == "env":
         value = os.environ.get(reference.target, "")
     else:
-        value = await asyncio.to_thread(_read, where, _path(reference))
+        value = await asyncio.to_thread(read_guarded, where, _path(reference))
     value = value.removesuffix("\n")
     if not value:
         raise ConfigError(f"{where}: is empty or not set")
@@ -84,7 +84,12 @@ def _path(reference: Reference) -> Path:
     return Path(folder) / reference.target
 
 
-def _read(where: str, path: Path) -> str:
+def read_guarded(where: str, path: Path, *, public: bool = False, most: int = MAX_BYTES) -> str:
+    """A file of root or ours that nobody else can change, or read unless it is `public`. Blocks.
+
+    `where` is what errors call it, `most` its longest length in bytes. Raises ConfigError.
+    """
+    refused = stat.S_IWGRP | (stat.S_IWOTH if public else stat.S_IRWXO)
     try:
         # Opening a FIFO would wait for somebody who writes; no secret stands in one.
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
@@ -94,13 +99,13 @@ def _read(where: str, path: Path) -> str:
                 raise ConfigError(f"{where}: is not a regular file")
             if info.st_uid not in (0, os.geteuid()):
                 raise ConfigError(f"{where}: belongs to uid {info.st_uid}, not to root or us")
-            if info.st_mode & (stat.S_IWGRP | stat.S_IRWXO):
-                mode = stat.S_IMODE(info.st_mode)
-                raise ConfigError(f"{where}: has mode {mode:04o}; run chmod 0600 {path}")
-            data = file.read(MAX_BYTES + 1)
+            if info.st_mode & refused:
+                mode, right = stat.S_IMODE(info.st_mode), "go-w" if public else "0600"
+                raise ConfigError(f"{where}: has mode {mode:04o}; run chmod {right} {path}")
+            data = file.read(most + 1)
     except OSError as error:
         raise ConfigError(f"{where}: cannot be read ({error.strerror})") from error
-    return _text(where, data)
+    return _text(where, data, most)
 
 
 async def _run(where: str, command: str) -> str:
@@ -124,9 +129,9 @@ async def _run(where: str, command: str) -> str:
     return _text(where, data)
 
 
-def _text(where: str, data: bytes) -> str:
-    if len(data) > MAX_BYTES:
-        raise ConfigError(f"{where}: is longer than {MAX_BYTES} bytes")
+def _text(where: str, data: bytes, most: int = MAX_BYTES) -> str:
+    if len(data) > most:
+        raise ConfigError(f"{where}: is longer than {most} bytes")
     try:
         return data.decode()
     except UnicodeDecodeError:
