@@ -22,7 +22,7 @@ help: ## Show this list
 
 .PHONY: demo
 demo: $(STAMP) ## Show a lease from issue to expiry, nothing to install (about half a minute)
-	@$(BIN)/leasehold demo
+	@$(BIN)/leasehold demo $(ARGS)
 
 .PHONY: test
 test: $(STAMP) ## Run all tests, against real servers

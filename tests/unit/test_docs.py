@@ -25,7 +25,8 @@ from leasehold.settings import PREFIX as ENVIRONMENT
 
 ROOT = Path(__file__).parents[2]
 TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
-PAGES = [*TOP, *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
+BELOW = [*(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+PAGES = [*TOP, *sorted(page for page in BELOW if "node_modules" not in page.parts)]
 REFUSALS = (
     errors.Invalid,
     errors.Denied,
