@@ -1,8 +1,8 @@
 """Telling a refused renewal apart from the same one repeated at once. Pure but for its clock.
 
-Go clients before 2024 do not wait between renewals that fail with 400: one of them sent 22,000
-requests in four seconds. They do wait on 429 with Retry-After. So a lease's first failure is
-answered with its reason, and a repetition within `QUIET_S` with 429.
+Many releases of Vault's and OpenBao's Go clients do not wait between renewals that fail with 400:
+one of them sent 22,000 requests in four seconds. They do wait on 429 with Retry-After. So a lease's
+first failure is answered with its reason, and a repetition within `QUIET_S` with 429.
 """
 
 from collections import OrderedDict

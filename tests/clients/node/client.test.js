@@ -1,0 +1,85 @@
+'use strict';
+
+// What node-vault is promised, over the socket at LEASEHOLD_SOCKET.
+
+const assert = require('node:assert/strict');
+const http = require('node:http');
+const { test } = require('node:test');
+const { setTimeout: pause } = require('node:timers/promises');
+const { Client } = require('pg');
+
+const httpAgent = new http.Agent({ socketPath: process.env.LEASEHOLD_SOCKET });
+const made = (options) =>
+  require('node-vault')({ endpoint: 'http://localhost', requestOptions: { httpAgent }, ...options });
+const vault = made();
+const role = 'database/creds/app-readonly';
+
+async function logsIn({ username, password }) {
+  const client = new Client({ user: username, password });
+  try {
+    await client.connect();
+    await client.end();
+    return true;
+  } catch (err) {
+    assert.equal(err.code, '28P01', err.message); // invalid_password
+    return false;
+  }
+}
+
+test('a credential logs in until its lease is revoked', async () => {
+  const { lease_id, lease_duration, renewable, data } = await vault.read(role);
+  assert.deepEqual([lease_duration, renewable], [3600, true]);
+  assert.equal(await logsIn(data), true);
+  await vault.revoke({ lease_id });
+  assert.equal(await logsIn(data), false);
+});
+
+test('renewals at half life keep a lease', async () => {
+  const { lease_id, lease_duration, data } = await vault.read('database/creds/brief');
+  for (let half = 0; half < 4; half += 1) {
+    await pause((lease_duration / 2) * 1000);
+    const renewed = await vault.write('sys/leases/renew', { lease_id });
+    assert.deepEqual([renewed.lease_id, renewed.lease_duration], [lease_id, lease_duration]);
+  }
+  assert.equal(await logsIn(data), true);
+});
+
+test('an increment moves the end of a lease', async () => {
+  const { lease_id } = await vault.read(role);
+  assert.equal((await vault.renew({ lease_id, increment: 600 })).lease_duration, 600);
+});
+
+test('a lease is looked up', async () => {
+  const { lease_id } = await vault.read(role);
+  const { data } = await vault.write('sys/leases/lookup', { lease_id });
+  assert.equal(data.id, lease_id);
+  assert.ok(data.ttl > 3595 && data.ttl <= 3600, data.ttl);
+});
+
+test('leases are listed with LIST and with GET', async () => {
+  const { lease_id } = await vault.read(role);
+  for (const client of [vault, made({ noCustomHTTPVerbs: true })]) {
+    const { data } = await client.list(`sys/leases/lookup/${role}`);
+    assert.ok(data.keys.includes(lease_id.replace(`${role}/`, '')));
+  }
+});
+
+test('health says that the daemon serves', async () => {
+  const { initialized, sealed, standby } = await vault.health();
+  assert.deepEqual([initialized, sealed, standby], [true, false, false]);
+});
+
+test('a refusal has its status and its reason', async () => {
+  await assert.rejects(vault.read('database/creds/closed'), ({ message, response }) => {
+    assert.match(message, /permission denied/);
+    assert.equal(response.statusCode, 403);
+    assert.deepEqual(response.body.errors, [message]);
+    return true;
+  });
+  await assert.rejects(vault.write('sys/leases/lookup', { lease_id: `${role}/never` }), {
+    message: 'invalid lease',
+  });
+  await assert.rejects(vault.list('sys/leases/lookup/database/creds/nobody-has-this'), {
+    message: 'Status 404',
+  });
+});

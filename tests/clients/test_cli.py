@@ -1,0 +1,89 @@
+"""`bao` or `vault` at the command line, where one is installed or LEASEHOLD_TEST_BAO names one."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from clients.toolchains import command
+from servers.daemon import Reply, eventually
+from servers.postgres import PostgresServer
+
+pytestmark = pytest.mark.servers
+
+ROLE = "database/creds/app-readonly"
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def cli(environment: dict[str, str], tmp_path: Path) -> Cli:
+    named = os.environ.get("LEASEHOLD_TEST_BAO")
+    program = command(named) if named else command("bao", "vault")
+    env = {**environment, "HOME": str(tmp_path)}  # where it looks for a token
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [program, *arguments], env=env, capture_output=True, text=True, timeout=30
+        )
+
+    return run
+
+
+def done(ran: subprocess.CompletedProcess[str]) -> str:
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_read_gives_a_credential_that_logs_in(cli: Cli, postgres: PostgresServer) -> None:
+    read = json.loads(done(cli("read", "-format=json", ROLE)))
+    assert (read["lease_duration"], read["renewable"]) == (3600, True)
+    assert postgres.can_log_in(read["data"]["username"], read["data"]["password"])
+
+
+def test_read_shows_the_lease_in_its_table(cli: Cli) -> None:
+    words = done(cli("read", ROLE)).split()
+    assert {"lease_id", "lease_duration", "1h", "password"} <= set(words)
+
+
+def test_lease_lookup_shows_what_is_left(cli: Cli, issued: Reply) -> None:
+    lease_id = issued.json["lease_id"]
+    found = json.loads(done(cli("lease", "lookup", "-format=json", lease_id)))["data"]
+    assert found["id"] == lease_id
+    assert 3590 <= found["ttl"] <= 3600
+
+
+def test_lease_renew_moves_the_end(cli: Cli, issued: Reply) -> None:
+    renew = ["lease", "renew", "-format=json", "-increment=10m", issued.json["lease_id"]]
+    assert json.loads(done(cli(*renew)))["lease_duration"] == 600
+
+
+@pytest.mark.parametrize("flags", [(), ("-sync",)], ids=["queued", "waited-for"])
+def test_lease_revoke_ends_the_account(
+    cli: Cli, issued: Reply, postgres: PostgresServer, flags: tuple[str, ...]
+) -> None:
+    login = issued.data["username"], issued.data["password"]
+    assert postgres.can_log_in(*login)
+    done(cli("lease", "revoke", *flags, issued.json["lease_id"]))
+    refused = not postgres.can_log_in(*login)
+    assert refused if flags else eventually(lambda: not postgres.can_log_in(*login))
+
+
+def test_write_takes_fields_as_pairs(cli: Cli, issued: Reply) -> None:
+    fields = [f"lease_id={issued.json['lease_id']}", "increment=600"]
+    written = json.loads(done(cli("write", "-format=json", "sys/leases/renew", *fields)))
+    assert written["lease_duration"] == 600
+
+
+def test_list_shows_leases(cli: Cli, issued: Reply) -> None:
+    listed = json.loads(done(cli("list", "-format=json", f"sys/leases/lookup/{ROLE}")))
+    assert issued.json["lease_id"].rpartition("/")[2] in listed
+
+
+def test_a_refusal_is_told_with_its_reason(cli: Cli) -> None:
+    refused = cli("read", "database/creds/closed")
+    assert refused.returncode == 2
+    assert "Code: 403" in refused.stderr
+    assert "permission denied" in refused.stderr
