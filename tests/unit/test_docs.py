@@ -66,6 +66,13 @@ def coded(text: str) -> set[str]:
     return {word for code in _CODE.findall(_FENCE.sub("", text)) for word in code.split()}
 
 
+def whole(command: click.Command) -> Iterator[click.Command]:
+    """The command, and those below it."""
+    yield command
+    for each in command.commands.values() if isinstance(command, click.Group) else ():
+        yield from whole(each)
+
+
 # What there is stands in the documents.
 
 
@@ -74,7 +81,8 @@ def test_every_command_has_a_section_with_each_of_its_options(name: str) -> None
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
     text = section(page("cli.md"), f"## leasehold {name}")
-    options = [option for each in command.params for option in each.opts if "--" in option]
+    parameters = [each for one in whole(command) for each in one.params]
+    options = [option for each in parameters for option in each.opts if "--" in option]
     assert not set(options) - coded(text)
     assert blocks(text, "console"), "no example"
 
@@ -198,6 +206,10 @@ def parse(line: str) -> None:
     words = words[: ends[0]] if ends else words
     command = cli.get_command(click.Context(cli), words[0])
     assert command is not None, line
+    while isinstance(command, click.Group) and words[1:]:
+        words = words[1:]
+        command = command.get_command(click.Context(command), words[0])
+        assert command is not None, line
     try:
         command.make_context(words[0], words[1:])
     except click.exceptions.Exit:

@@ -7,6 +7,7 @@ is one line on stderr, never a traceback.
 
 import errno
 import importlib
+import keyword
 import sys
 
 import click
@@ -29,6 +30,7 @@ COMMANDS = {
     "engines": "List the engines and how they fare.",
     "explain": "Say what was decided on a request, and why.",
     "generations": "List the policies that were applied.",
+    "import": "Write the policy that another system's configuration comes to.",
     "leases": "List leases.",
     "metrics": "Print figures for Prometheus.",
     "openapi": "Print the interface as an OpenAPI document.",
@@ -64,6 +66,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
+        name += "_" if keyword.iskeyword(name) else ""
         module = importlib.import_module(f"leasehold.cli.{name}")
         command: click.Command = getattr(module, name)
         return command
