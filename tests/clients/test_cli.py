@@ -77,6 +77,10 @@ def test_write_takes_fields_as_pairs(cli: Cli, issued: Reply) -> None:
     assert written["lease_duration"] == 600
 
 
+def test_write_takes_no_fields_at_all(cli: Cli, issued: Reply) -> None:
+    done(cli("write", "-force", f"sys/leases/renew/{issued.json['lease_id']}"))
+
+
 def test_list_shows_leases(cli: Cli, issued: Reply) -> None:
     listed = json.loads(done(cli("list", "-format=json", f"sys/leases/lookup/{ROLE}")))
     assert issued.json["lease_id"].rpartition("/")[2] in listed

@@ -69,6 +69,10 @@ def test_the_id_of_a_lease_may_stand_in_the_path(curl: Curl, issued: Reply) -> N
     assert curl(f"sys/leases/revoke/{lease_id}", "--request", "PUT") == (204, None)
 
 
+def test_null_is_a_body_without_fields(curl: Curl, issued: Reply) -> None:
+    assert curl(f"sys/leases/renew/{issued.json['lease_id']}", "--data", "null")[0] == 200
+
+
 def test_head_tells_health_without_a_body(curl: Curl) -> None:
     status, _ = curl("sys/health", "--head", "--output", "/dev/null")
     assert status == 200

@@ -104,6 +104,8 @@ def _object(data: bytes) -> dict[str, Any]:
     except ValueError as error:
         place = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
         raise Invalid(f"the body is not JSON{place}; send an object such as {{}}") from None
+    if value is None:  # Vault's Go client and command line, for a write without fields
+        return {}
     if not isinstance(value, dict):
         raise Invalid('the body is not a JSON object; send one such as {"lease_id": "…"}')
     if max(_depths(value, 1)) > MAX_DEPTH:

@@ -65,6 +65,14 @@ func TestAnIncrementMovesTheEndOfALease(t *testing.T) {
 	}
 }
 
+func TestAWriteMayHaveNoFields(t *testing.T) {
+	id := read(t, role).LeaseID
+	renewed, err := newClient(t).Logical().Write("sys/leases/renew/"+id, nil)
+	if err != nil || renewed.LeaseID != id {
+		t.Fatalf("%+v, %v", renewed, err)
+	}
+}
+
 func TestALeaseIsLookedUp(t *testing.T) {
 	id := read(t, role).LeaseID
 	found, err := newClient(t).Sys().Lookup(id)
