@@ -116,6 +116,7 @@ def company() -> dict[str, Any]:
         "auth/token/roles/batch": {
             "name": "batch",
             "allowed_policies": ["readers"],
+            "allowed_policies_glob": ["ops-*"],
             "token_no_default_policy": True,
             "token_explicit_max_ttl": 0,
             "token_period": 0,

@@ -12,7 +12,7 @@ from typing import Any
 from leasehold.importing.acl import Rule, allows
 from leasehold.importing.identities import longest_s, policies_of
 from leasehold.importing.notes import Notes
-from leasehold.importing.snapshot import Login
+from leasehold.importing.snapshot import Login, texts
 from leasehold.importing.yaml_text import Entry
 from leasehold.policy.durations import text
 
@@ -50,6 +50,8 @@ def reach(
     A login with a policy that was not understood gets nothing, since that may deny something.
     """
     names = policies_of(login)
+    if globs := texts(login.fields.get("allowed_policies_glob")):
+        notes.add(login.path, f"allowed_policies_glob {', '.join(globs)} was not looked at")
     if ROOT in names:
         notes.add(login.path, "has the policy root: nothing was given to it; name what it needs")
         return None
