@@ -11,7 +11,7 @@ from fakes.clock import FakeClock
 from fakes.policy import ENGINES, HOLDER, NOBODY_KNOWN, OPERATOR, ROLES, STRANGER, a_bundle
 from fakes.routed import Routed
 from fakes.world import World
-from leasehold.bundle import Bundle, Grant, Mount, Reference
+from leasehold.bundle import Bundle, Grant, Identity, Mount, Reference, TlsMatch
 from leasehold.errors import Denied, Invalid, NotFound, Unsupported
 from leasehold.model import Caller
 
@@ -115,6 +115,16 @@ async def test_the_preflight_of_kv_tells_the_mount_of_a_path(ask: Routed) -> Non
     both = await data(ask, "/v1/sys/internal/ui/mounts")
     assert both["secret"].keys() == {"database/", "sys/"}
     assert both["auth"].keys() == {"unix/"}
+
+
+async def test_certificates_are_a_way_to_log_in_where_an_identity_has_one(
+    ask: Routed, world: World
+) -> None:
+    assert (await data(ask, "/v1/sys/auth")).keys() == {"unix/"}
+    by_tls = Identity(name="far", owner="o", tenant="t", match=(TlsMatch(san="dns:far.example"),))
+    world.serve(replace(bundle(), identities={"far": by_tls}))
+    found = await data(ask, "/v1/sys/auth")
+    assert {name: each["type"] for name, each in found.items()} == {"unix/": "unix", "tls/": "cert"}
 
 
 async def test_a_refused_preflight_is_in_the_audit(ask: Routed, world: World) -> None:

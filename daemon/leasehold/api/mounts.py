@@ -12,16 +12,17 @@ from leasehold.access import Access
 from leasehold.api.described import described
 from leasehold.api.handlers import Ask
 from leasehold.api.replies import Reply, doubled
-from leasehold.bundle import Bundle, Mount
+from leasehold.bundle import Bundle, Match, Mount, TlsMatch, UnixMatch
 from leasehold.errors import Invalid
 from leasehold.model import Caller
 
 ENGINES, OPERATE = "leasehold/engines", "operate"
 SYSTEM = "sys"
-METHODS: Mapping[str, tuple[str, str]] = {
-    "unix": ("unix", "who asks is what the kernel says of the socket's other end"),
+METHODS: Mapping[type[Match], tuple[str, str, str]] = {
+    UnixMatch: ("unix", "unix", "who asks is what the kernel says of the socket's other end"),
+    TlsMatch: ("tls", "cert", "who asks is whom the client's certificate names"),
 }
-"""How callers become known: type and description, by name."""
+"""How callers become known: name, type, description, by what identities match."""
 
 
 class MountHandlers:
@@ -50,12 +51,12 @@ class MountHandlers:
     @described(refusals=())
     async def methods(self, ask: Ask) -> Reply:
         """`sys/auth`: how callers become known."""
-        return Reply(body=doubled(_methods()))
+        return Reply(body=doubled(self._methods()))
 
     @described(refusals=())
     async def visible(self, ask: Ask) -> Reply:
         """`sys/internal/ui/mounts`: mounts and ways to log in together."""
-        return Reply(body={"data": {"secret": self._engines(ask.caller), "auth": _methods()}})
+        return Reply(body={"data": {"secret": self._engines(ask.caller), "auth": self._methods()}})
 
     @described()
     async def preflight(self, ask: Ask) -> Reply:
@@ -77,6 +78,16 @@ class MountHandlers:
             raise Invalid(f"no engine that you may use is mounted at {name[:100]}/")
         return info
 
+    def _methods(self) -> dict[str, Mapping[str, Any]]:
+        """The socket, and what else an identity of the policy is matched by."""
+        identities = self._access.generation().bundle.identities.values()
+        used = {UnixMatch, *(type(match) for identity in identities for match in identity.match)}
+        return {
+            f"{name}/": _info(name, kind, about, Mount())
+            for match, (name, kind, about) in METHODS.items()
+            if match in used
+        }
+
     def _engines(self, caller: Caller) -> dict[str, Mapping[str, Any]]:
         bundle = self._access.generation().bundle
         everything = self._access.decide(caller, ENGINES, OPERATE).allowed
@@ -95,12 +106,6 @@ def _of_engines(bundle: Bundle, mount: str) -> dict[str, Any]:
     kind = "+".join(sorted({engine.type for engine in engines}))
     about = f"{len(engines)} engine{'s' if len(engines) > 1 else ''} of the policy"
     return _info(mount, kind, about, bundle.mounts.get(mount, Mount()))
-
-
-def _methods() -> dict[str, Mapping[str, Any]]:
-    return {
-        f"{name}/": _info(name, kind, about, Mount()) for name, (kind, about) in METHODS.items()
-    }
 
 
 def _info(name: str, kind: str, about: str, limits: Mount) -> dict[str, Any]:
