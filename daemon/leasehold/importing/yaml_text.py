@@ -65,7 +65,7 @@ def _section(named: tuple[str, Section]) -> str:
 
 def _value(value: Any) -> list[str]:
     text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=float("inf"))
-    return [f"  {line}" if line else "" for line in text.rstrip("\n").split("\n")]
+    return [f"  {line}" if line else "" for line in text.removesuffix("\n").split("\n")]
 
 
 class _Dumper(yaml.SafeDumper):
@@ -79,7 +79,10 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
+    style = None
+    if "\n" in text:
+        # As a block, what begins or ends with empty lines would run into what stands around it.
+        style = '"' if text[0].isspace() or text.endswith("\n\n") else "|"
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fakes.policies import by_number, engine_type
@@ -51,6 +51,7 @@ statements = st.lists(anything.filter(str.strip).filter(lambda text: "\0" not in
 
 
 @given(st.dictionaries(names, statements, min_size=1, max_size=5), names)
+@example({"a": ["text\n\n", "\n text"], "b": ["x"]}, "c")
 def test_names_and_statements_come_back_from_the_loader_as_they_were(
     roles: dict[str, list[str]], connection: str
 ) -> None:
