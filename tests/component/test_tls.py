@@ -211,6 +211,27 @@ async def test_a_full_house_pauses_and_the_unix_socket_is_another_house(place: P
         assert waiting.result()["status"] == 200
 
 
+@pytest.mark.parametrize("cork", [0, 1], ids=["after the handshake", "with its end"])
+async def test_a_reply_is_handed_over_once_it_is_sent_whatever_the_client_does_then(
+    place: Place, cork: int
+) -> None:
+    context = place.as_client(place.client)
+
+    def read_and_hang_up(port: int) -> None:
+        with ExitStack() as held:
+            plain = _connected(held, port)
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, cork)
+            sock = held.enter_context(context.wrap_socket(plain, server_hostname="localhost"))
+            sock.sendall(b"GET /v1/who HTTP/1.1\r\nHost: x\r\n\r\n")
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+            assert sock.recv(4096).startswith(b"HTTP/1.1 200")
+
+    async with place.front() as front:
+        for _ in range(3):
+            await asyncio.to_thread(read_and_hang_up, front.port)
+    assert front.undelivered == 0
+
+
 async def test_an_idle_connection_ends_when_another_policy_is_served(place: Place) -> None:
     context = place.as_client(place.client)
     async with place.front() as front:

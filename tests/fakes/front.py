@@ -28,12 +28,6 @@ def real_clock() -> FakeClock:
     return FakeClock(int(datetime.now(UTC).timestamp() * 1000))
 
 
-async def _who(ask: Ask) -> Reply:
-    peer = ask.caller.tls
-    told = {"who": ask.caller.who, "names": None if peer is None else peer.names}
-    return Reply(body=told, enveloped=False)
-
-
 class Front:
     """Serves on a Unix socket and, by `spec`, over TLS."""
 
@@ -44,10 +38,11 @@ class Front:
         self.port: int = self.tls.socket.getsockname()[1]
         self.path = folder / "run" / "s.sock"
         listening = ListeningSocket(SocketSpec(self.path, 0o600))
-        route = Route("who", frozenset({"GET"}), re.compile("who"), _who)
+        route = Route("who", frozenset({"GET"}), re.compile("/v1/who"), self._who)
         self.api = ApiServer(
             listening, Dispatcher([route], Metrics()), self.tls, handshake_s=handshake_s
         )
+        self.undelivered = 0
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> "Front":
@@ -59,6 +54,14 @@ class Front:
 
     async def __aexit__(self, *error: object) -> None:
         await self._stack.aclose()
+
+    async def _who(self, ask: Ask) -> Reply:
+        peer = ask.caller.tls
+        told = {"who": ask.caller.who, "names": None if peer is None else peer.names}
+        return Reply(body=told, enveloped=False, undelivered=self._count)
+
+    async def _count(self) -> None:
+        self.undelivered += 1
 
     async def ask(self, context: ssl.SSLContext) -> dict[str, Any]:
         """What the route says to a client; raises what the client would meet."""

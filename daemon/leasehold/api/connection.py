@@ -46,7 +46,9 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Have the transport tell when everything is in the kernel, not when little is left."""
         if isinstance(transport, asyncio.Transport):
-            transport.set_write_buffer_limits(high=0)
+            # asyncio's TLS takes an empty buffer for a full one if the limit is 0.
+            by_tls = transport.get_extra_info("ssl_object") is not None
+            transport.set_write_buffer_limits(high=int(by_tls), low=0)
         super().connection_made(transport)
 
     def close(self) -> None:
