@@ -1,13 +1,15 @@
-"""One daemon over a real PostgreSQL for all clients of a test process."""
+"""One daemon over a real PostgreSQL for all clients of a test process, on its socket and by TLS."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
+from servers.certificates import Authority
 from servers.daemon import Daemon, Reply
-from servers.postgres import PostgresServer
+from servers.postgres import PostgresServer, free_port
 
 POLICY = """\
 engines:
@@ -29,7 +31,7 @@ identities:
   tests:
     owner: the-tests
     tenant: tests
-    match: [{{unix: {{uid: {uid}}}}}]
+    match: [{{unix: {{uid: {uid}}}}}, {{tls: {{san: "dns:tests.internal"}}}}]
 access:
   - identities: [tests]
     paths:
@@ -45,11 +47,33 @@ access:
 
 
 @pytest.fixture(scope="session")
-def daemon(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Of the daemon's certificate, and of its callers by TLS."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def tls_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def daemon(
+    postgres: PostgresServer,
+    authority: Authority,
+    tls_port: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Daemon]:
     postgres.reset()
     policy = POLICY.format(port=postgres.port, username=postgres.admin, uid=os.getuid())
+    own = authority.server()
+    flags = (
+        *("--tls-listen", f"127.0.0.1:{tls_port}", "--tls-client-ca-file", str(authority.file)),
+        *("--tls-certificate-file", str(own.certificate_file), "--tls-key-file", str(own.key_file)),
+    )
     folder: Path = tmp_path_factory.mktemp("clients") / "d"
-    made = Daemon(folder, {"TEST_PG_PASSWORD": postgres.password}, policy=policy)
+    secret = {"TEST_PG_PASSWORD": postgres.password}
+    made = Daemon(folder, secret, policy=policy, flags=flags)
     try:
         yield made.start()
     finally:
@@ -57,18 +81,36 @@ def daemon(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def environment(daemon: Daemon, postgres: PostgresServer) -> dict[str, str]:
-    """What a client's process finds in its environment: where the daemon is, and the database."""
-    ours = ("VAULT_", "BAO_", "PG")
+def somewhere(daemon: Daemon, postgres: PostgresServer) -> dict[str, str]:
+    """The environment of a client's process, which says where the database is."""
+    ours = ("VAULT_", "BAO_", "LEASEHOLD_", "PG")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {
         **inherited,
-        "LEASEHOLD_SOCKET": str(daemon.socket),
-        "VAULT_ADDR": f"unix://{daemon.socket}",
         "PGHOST": "127.0.0.1",
         "PGPORT": str(postgres.port),
         "PGDATABASE": "app",
         "PGSSLMODE": "disable",
+    }
+
+
+@pytest.fixture(scope="session")
+def environment(somewhere: dict[str, str], daemon: Daemon) -> dict[str, str]:
+    """It also says where the daemon's socket is."""
+    socket = str(daemon.socket)
+    return {**somewhere, "LEASEHOLD_SOCKET": socket, "VAULT_ADDR": f"unix://{socket}"}
+
+
+@pytest.fixture(scope="session")
+def by_tls(somewhere: dict[str, str], authority: Authority, tls_port: int) -> dict[str, str]:
+    """It also says where the daemon listens on TLS, and who the client is, in Vault's variables."""
+    client = authority.client("tests", x509.DNSName("tests.internal"))
+    return {
+        **somewhere,
+        "VAULT_ADDR": f"https://localhost:{tls_port}",
+        "VAULT_CACERT": str(authority.file),
+        "VAULT_CLIENT_CERT": str(client.certificate_file),
+        "VAULT_CLIENT_KEY": str(client.key_file),
     }
 
 

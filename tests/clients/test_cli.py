@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,23 +19,22 @@ ROLE = "database/creds/app-readonly"
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture
-def cli(environment: dict[str, str], tmp_path: Path) -> Cli:
+def ran(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     named = os.environ.get("LEASEHOLD_TEST_BAO")
     program = command(named) if named else command("bao", "vault")
-    env = {**environment, "HOME": str(tmp_path)}  # where it looks for a token
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [program, *arguments], env=env, capture_output=True, text=True, timeout=30
-        )
-
-    return run
+    return subprocess.run(
+        [program, *arguments], env=env, capture_output=True, text=True, timeout=30
+    )
 
 
-def done(ran: subprocess.CompletedProcess[str]) -> str:
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
+@pytest.fixture
+def cli(environment: dict[str, str], tmp_path: Path) -> Cli:
+    return partial(ran, {**environment, "HOME": str(tmp_path)})  # where it looks for a token
+
+
+def done(its: subprocess.CompletedProcess[str]) -> str:
+    assert its.returncode == 0, its.stderr
+    return its.stdout
 
 
 def test_read_gives_a_credential_that_logs_in(cli: Cli, postgres: PostgresServer) -> None:
@@ -86,8 +86,35 @@ def test_list_shows_leases(cli: Cli, issued: Reply) -> None:
     assert issued.json["lease_id"].rpartition("/")[2] in listed
 
 
+def test_status_says_that_there_is_nothing_to_unseal(cli: Cli) -> None:
+    status = json.loads(done(cli("status", "-format=json")))
+    assert (status["initialized"], status["sealed"]) == (True, False)
+
+
+def test_what_may_be_done_is_listed(cli: Cli) -> None:
+    assert "database/" in done(cli("secrets", "list"))
+    assert "read" in done(cli("token", "capabilities", ROLE))
+    assert "tests" in done(cli("policy", "list"))
+    assert "app-readonly" in done(cli("list", "database/roles"))
+
+
+def test_what_is_configured_is_not_written_and_its_place_is_told(cli: Cli) -> None:
+    refused = cli("write", "database/roles/more", "db_name=main")
+    assert refused.returncode == 2
+    assert "Code: 405" in refused.stderr
+    assert "add roles: main/more: to a policy file" in refused.stderr
+
+
 def test_a_refusal_is_told_with_its_reason(cli: Cli) -> None:
     refused = cli("read", "database/creds/closed")
     assert refused.returncode == 2
     assert "Code: 403" in refused.stderr
     assert "permission denied" in refused.stderr
+
+
+def test_a_certificate_lets_in_by_tls(
+    by_tls: dict[str, str], tmp_path: Path, postgres: PostgresServer
+) -> None:
+    read = done(ran({**by_tls, "HOME": str(tmp_path)}, "read", "-format=json", ROLE))
+    data = json.loads(read)["data"]
+    assert postgres.can_log_in(data["username"], data["password"])

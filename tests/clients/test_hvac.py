@@ -58,6 +58,14 @@ def test_health_is_asked_for_with_head_and_with_get(client: hvac.Client) -> None
     assert client.sys.read_health_status(method="GET")["sealed"] is False
 
 
+def test_what_is_looked_at_before_anything_is_done(client: hvac.Client) -> None:
+    assert client.sys.is_initialized()
+    assert not client.sys.is_sealed()
+    assert client.sys.read_leader_status()["ha_enabled"] is False
+    assert "database/" in client.sys.list_mounted_secrets_engines()["data"]
+    assert "read" in client.sys.get_capabilities([ROLE])["capabilities"]
+
+
 def test_what_no_rule_allows_is_forbidden_with_the_reason(client: hvac.Client) -> None:
     with pytest.raises(Forbidden) as refused:
         client.secrets.database.generate_credentials("closed")

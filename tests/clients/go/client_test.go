@@ -1,4 +1,4 @@
-// What Vault's Go client is promised, over the socket that VAULT_ADDR names.
+// What Vault's Go client is promised, over the socket that VAULT_ADDR names, or by TLS.
 package client
 
 import (
@@ -103,6 +103,26 @@ func TestHealthSaysThatTheDaemonServes(t *testing.T) {
 	health, err := newClient(t).Sys().Health()
 	if err != nil || !health.Initialized || health.Sealed || health.Standby {
 		t.Fatalf("%+v, %v", health, err)
+	}
+}
+
+func TestWhatIsLookedAtBeforeAnythingIsDone(t *testing.T) {
+	sys := newClient(t).Sys()
+	initialized, err := sys.InitStatus()
+	must(t, err)
+	seal, err := sys.SealStatus()
+	must(t, err)
+	leader, err := sys.Leader()
+	must(t, err)
+	if !initialized || seal.Sealed || leader.HAEnabled {
+		t.Errorf("%v, %+v, %+v", initialized, seal, leader)
+	}
+	mounts, err := sys.ListMounts()
+	must(t, err)
+	may, err := sys.CapabilitiesSelf(role)
+	must(t, err)
+	if mounts["database/"] == nil || !slices.Contains(may, "read") {
+		t.Errorf("%+v, %v", mounts, may)
 	}
 }
 

@@ -1,16 +1,25 @@
 'use strict';
 
-// What node-vault is promised, over the socket at LEASEHOLD_SOCKET.
+// What node-vault is promised, over the socket at LEASEHOLD_SOCKET, or else by TLS at VAULT_ADDR.
 
 const assert = require('node:assert/strict');
+const { readFileSync } = require('node:fs');
 const http = require('node:http');
 const { test } = require('node:test');
 const { setTimeout: pause } = require('node:timers/promises');
 const { Client } = require('pg');
 
-const httpAgent = new http.Agent({ socketPath: process.env.LEASEHOLD_SOCKET });
-const made = (options) =>
-  require('node-vault')({ endpoint: 'http://localhost', requestOptions: { httpAgent }, ...options });
+const { LEASEHOLD_SOCKET: socketPath, VAULT_CACERT, VAULT_CLIENT_CERT, VAULT_CLIENT_KEY } = process.env;
+const there = socketPath
+  ? { endpoint: 'http://localhost', requestOptions: { httpAgent: new http.Agent({ socketPath }) } }
+  : {
+    requestOptions: {
+      ca: readFileSync(VAULT_CACERT),
+      cert: readFileSync(VAULT_CLIENT_CERT),
+      key: readFileSync(VAULT_CLIENT_KEY),
+    },
+  };
+const made = (options) => require('node-vault')({ ...there, ...options });
 const vault = made();
 const role = 'database/creds/app-readonly';
 
@@ -67,6 +76,12 @@ test('leases are listed with LIST and with GET', async () => {
 test('health says that the daemon serves', async () => {
   const { initialized, sealed, standby } = await vault.health();
   assert.deepEqual([initialized, sealed, standby], [true, false, false]);
+});
+
+test('what is looked at before anything is done', async () => {
+  assert.equal((await vault.status()).sealed, false);
+  assert.equal((await vault.initialized()).initialized, true);
+  assert.ok('database/' in (await vault.mounts()).data);
 });
 
 test('a refusal has its status and its reason', async () => {
