@@ -33,7 +33,7 @@ def _measure(world: World, scale: Scale, count: int) -> Figure:
         like = world.template(name)
         daemon = world.daemon(name)
         written = write_leases(daemon.state, like, count, AHEAD_S + count * PER_LEASE_S)
-        world.make_accounts(list(written.accounts))
+        world.postgres.make_accounts(list(written.accounts))
         daemon.start()
         world.use_revoking_pool(daemon)
         left_s = written.end - time.monotonic()
@@ -43,7 +43,7 @@ def _measure(world: World, scale: Scale, count: int) -> Figure:
         ours = _until_gone(world) - written.end
         world.wait_for_ledger(daemon, count + 1)
         daemon.stop()
-        world.make_accounts(list(written.accounts))
+        world.postgres.make_accounts(list(written.accounts))
         bare = world.bare.do("drop", names=written.accounts, batch=BATCH)["wall_s"]
         figure.add(ours, bare)
         world.clear()

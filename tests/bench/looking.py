@@ -31,7 +31,7 @@ def _measure(world: World, scale: Scale, live: int, budget: Budget | None) -> li
         for what in ("look-up", "status and count", "renew")
     )
     stopped, written = world.filled(live)
-    world.make_accounts(list(written.accounts))
+    world.postgres.make_accounts(list(written.accounts))
     some = random.Random(1).sample(range(live), n)
     ids = [written.ids[place] for place in some]
     names = [written.accounts[place] for place in some]

@@ -20,7 +20,7 @@ def measure(world: World, scale: Scale) -> list[Figure]:
         memory = Figure(f"idle, {live:,} leases: memory", "MB", live, Budget("ours", most=80))
         busy = Figure(f"idle, {live:,} leases: processor", "%", live)
         stopped, written = world.filled(live)
-        world.make_accounts(list(written.accounts))
+        world.postgres.make_accounts(list(written.accounts))
         with world.serving(stopped.folder.name) as (daemon, _):
             pid = pid_of(daemon)
             wait_for_rest(pid)

@@ -83,19 +83,6 @@ class World:
         while daemon.request("GET", "/v1/leasehold/status").data["leases"]["revoked"] < ended:
             time.sleep(0.05)
 
-    def make_accounts(self, names: list[str]) -> None:
-        """Accounts as the daemon makes them but for the password, which would take the time."""
-        with self.postgres.connect() as conn:
-            for start in range(0, len(names), 1000):
-                some = names[start : start + 1000]
-                conn.execute(
-                    "; ".join(
-                        f'CREATE ROLE "{name}" LOGIN IN ROLE app_readonly;'
-                        f" COMMENT ON ROLE \"{name}\" IS 'made by the bench'"
-                        for name in some
-                    )
-                )
-
     def clear(self) -> None:
         """Take away every account, and what their coming and going left in the catalogs."""
         names = self.postgres.accounts(f"^{MARK}")

@@ -10,6 +10,8 @@ import pytest
 from servers.daemon import Daemon, policy_for
 from servers.postgres import PostgresServer
 
+KEEPER = "keeper"
+
 
 @pytest.fixture
 def daemon(postgres: PostgresServer, tmp_path: Path) -> Iterator[Daemon]:
@@ -37,3 +39,20 @@ def public_daemon(postgres: PostgresServer) -> Iterator[Daemon]:
     yield made
     made.stop()
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def keeper(daemon: Daemon, postgres: PostgresServer) -> Iterator[str]:
+    """An administrator of least rights, who is who the daemon logs in as."""
+    postgres.execute(
+        f"CREATE ROLE {KEEPER} LOGIN CREATEROLE PASSWORD '{postgres.password}';"
+        f" GRANT pg_signal_backend TO {KEEPER};"
+        f" GRANT app_readonly TO {KEEPER} WITH ADMIN OPTION"
+    )
+    admin = f'username: "{postgres.admin}"'
+    daemon.write_policy(policy_for(postgres).replace(admin, f'username: "{KEEPER}"'))
+    yield KEEPER
+    daemon.stop()
+    for name in postgres.accounts():
+        postgres.execute(f'DROP OWNED BY "{name}"; DROP ROLE "{name}"')
+    postgres.execute(f"DROP ROLE {KEEPER}")

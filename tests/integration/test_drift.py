@@ -1,7 +1,5 @@
 """Drift of a real PostgreSQL and of the policy, as an operator meets it at the command line."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from servers.daemon import Daemon, eventually, policy_for
@@ -10,28 +8,10 @@ from servers.postgres import PostgresServer
 
 pytestmark = pytest.mark.servers
 PATH = "database/creds/reader"
-KEEPER = "keeper"
 
 
 def drift(daemon: Daemon) -> list[tuple[str, str]]:
     return [(each["about"], each["what"]) for each in asked(daemon, "drift")["findings"]]
-
-
-@pytest.fixture
-def keeper(daemon: Daemon, postgres: PostgresServer) -> Iterator[str]:
-    """An administrator of least rights, who is who the daemon logs in as."""
-    postgres.execute(
-        f"CREATE ROLE {KEEPER} LOGIN CREATEROLE PASSWORD '{postgres.password}';"
-        f" GRANT pg_signal_backend TO {KEEPER};"
-        f" GRANT app_readonly TO {KEEPER} WITH ADMIN OPTION"
-    )
-    admin = f'username: "{postgres.admin}"'
-    daemon.write_policy(policy_for(postgres).replace(admin, f'username: "{KEEPER}"'))
-    yield KEEPER
-    daemon.stop()
-    for name in postgres.accounts():
-        postgres.execute(f'DROP OWNED BY "{name}"; DROP ROLE "{name}"')
-    postgres.execute(f"DROP ROLE {KEEPER}")
 
 
 def test_rights_of_the_administrator_are_missed_until_they_are_granted_again(
