@@ -48,9 +48,22 @@ class Access:
         """What the policy says, without leaving a trace."""
         return decide(self.generation().bundle.grants, self.identities(caller), path, verb)
 
+    def decide_below(self, caller: Caller, prefix: str, verb: str) -> Decision:
+        """What the policy says of all leases whose ids begin with `prefix`."""
+        everything, *role = _paths_that_cover(prefix)
+        decisions = [self.decide(caller, path, verb) for path in (*role, everything)]
+        return next((each for each in decisions if each.allowed), decisions[-1])
+
     async def require(self, caller: Caller, path: str, verb: str) -> Allowed:
         """What the policy says, when it says yes. Raises Denied, which is audited."""
-        decision = self.decide(caller, path, verb)
+        return await self._insist(self.decide(caller, path, verb), caller, path, verb)
+
+    async def require_below(self, caller: Caller, prefix: str, verb: str) -> Allowed:
+        """What the policy says of all leases below `prefix`, when it says yes. Raises Denied."""
+        decision = self.decide_below(caller, prefix, verb)
+        return await self._insist(decision, caller, f"{prefix}*", verb)
+
+    async def _insist(self, decision: Decision, caller: Caller, path: str, verb: str) -> Allowed:
         if not isinstance(decision, Allowed):
             raise await self.denied(caller, path, verb, decision.rule)
         return decision
@@ -144,3 +157,14 @@ class Access:
                 raise NotFound(f"no engine is mounted at {mount[:PATH_CHARS]}")
             raise Invalid(f"unknown role: {name[:PATH_CHARS]}")
         return bundle.engines[role.engine], role
+
+
+def _paths_that_cover(prefix: str) -> list[str]:
+    """What one must be allowed to reach every lease whose id begins so.
+
+    That is everything that begins so, or the one role that `prefix` names in full: a rule for
+    `database/creds/app` says nothing of `database/creds/app-admin`.
+    """
+    mount, *more = prefix.split("/")
+    role = ["/".join((mount, *more[:2]))] if len(more) > 2 else []
+    return [f"{prefix}*", *role]

@@ -7,10 +7,8 @@ answers. Stopping runs the other way: no new requests, drain, loops, engines, st
 
 import asyncio
 import contextlib
-import ctypes
 import logging
 import os
-import resource
 import signal
 import time
 import uuid
@@ -25,11 +23,13 @@ from leasehold.api.dispatch import Dispatcher
 from leasehold.api.drift import DriftHandlers
 from leasehold.api.drills import DrillHandlers
 from leasehold.api.handlers import Handlers
+from leasehold.api.irrevocable import IrrevocableHandlers
 from leasehold.api.listening import ListeningSocket, SocketSpec
 from leasehold.api.metrics import MetricsHandlers
 from leasehold.api.openapi import document
 from leasehold.api.policy import PolicyHandlers
 from leasehold.api.renewals import FailedRenewals
+from leasehold.api.revocations import RevocationHandlers
 from leasehold.api.routes import routes
 from leasehold.api.server import ApiServer
 from leasehold.api.tls_listening import TlsListener
@@ -47,6 +47,7 @@ from leasehold.events.audit_search import AuditSearch
 from leasehold.events.metrics import CountedAudit, Metrics
 from leasehold.events.mqtt import MqttPublisher
 from leasehold.expiry import ExpiryWorker
+from leasehold.hardening import harden
 from leasehold.identity.peercred import in_user_namespace
 from leasehold.inspection import Inspection
 from leasehold.issuance import Issuance
@@ -63,10 +64,13 @@ from leasehold.reconcile.drill import Drill
 from leasehold.reconcile.drill_schedule import DrillSchedule
 from leasehold.reconcile.drills import Drills
 from leasehold.reconcile.enforcer import Enforcer
+from leasehold.reconcile.forcing import Forcing
 from leasehold.reconcile.orphan_removal import OrphanRemoval
 from leasehold.reconcile.orphans import AccountLook
 from leasehold.reconcile.policy_drift import not_served
 from leasehold.reconcile.rehearsal import Rehearsal
+from leasehold.reconcile.revocation_book import RevocationBook
+from leasehold.reconcile.revocations import Revocations
 from leasehold.removal import Remover
 from leasehold.serving import Serving
 from leasehold.settings import Settings
@@ -77,7 +81,6 @@ from leasehold.upkeep import Upkeep
 logger = logging.getLogger(__name__)
 
 AUDIT, AUDIT_KEY = "audit.jsonl", "audit chain"
-_PR_SET_DUMPABLE = 4
 
 
 def run(settings: Settings) -> int:
@@ -85,7 +88,7 @@ def run(settings: Settings) -> int:
 
     Raises ConfigError for what leasehold will not run with, PolicyRefused for a broken bundle.
     """
-    _harden()
+    harden()
     if path := os.environ.get("LEASEHOLD_FAILPOINTS"):
         failpoints.arm(Path(path))
     if in_user_namespace() and not settings.allow_user_namespace:
@@ -99,13 +102,6 @@ def run(settings: Settings) -> int:
         logger.exception("a part of the daemon ended, so the daemon ends; leases are kept")
         return 1
     return 0
-
-
-def _harden() -> None:
-    """Files for nobody else, no core dump, no reading of our memory by our own uid (L3, L4)."""
-    os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 async def _serve(settings: Settings) -> None:
@@ -197,15 +193,23 @@ async def _serve(settings: Settings) -> None:
             ),
         )
         handlers = Handlers(issuance, inspection, FailedRenewals(time.monotonic))
-        enforcer = Enforcer(store, ending)
-        policy = PolicyHandlers(access, applier, store, clock, enforcer.carry_out)
+        expiry = ExpiryWorker(store, clock, remover)
+        book = RevocationBook(store)
+        enforcer = Enforcer(store, clock, ending, book, expiry.hurry)
+        forcing = Forcing(store, clock, remover, drift, book)
+        policy = PolicyHandlers(access, applier, store, clock, enforcer.settle)
         questions = AccessHandlers(access, serving.operations, _audit_search(settings, key))
         of_drills = DrillHandlers(access, drills, clock)
         removal = OrphanRemoval(drift, engines, store, clock)
         of_drift = DriftHandlers(access, drift, removal, clock, background)
         of_metrics = MetricsHandlers(access, inspection, drift, metrics)
         vault = vault_handlers(access, issuance, handlers, types, document)
-        table = routes(handlers, policy, questions, of_drills, of_drift, of_metrics, vault)
+        revocations = Revocations(access, store, clock, book, enforcer.wake, forcing.wake)
+        bulk = RevocationHandlers(revocations, clock)
+        stuck = IrrevocableHandlers(access, inspection, expiry.look_now)
+        table = routes(
+            handlers, policy, questions, of_drills, of_drift, of_metrics, vault, bulk, stuck
+        )
         api = ApiServer(listening, Dispatcher(table, metrics), tls)
         schedule = DrillSchedule(drills, serving, clock)
         upkeep = Upkeep(
@@ -221,11 +225,12 @@ async def _serve(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, upkeep.reload_soon)
 
         await upkeep.tell(EventType.STARTED, version=__version__, digest=generation.bundle.digest)
-        start("expiry", ExpiryWorker(store, clock, remover).run())
+        start("expiry", expiry.run())
         start("clock", upkeep.watch_clock())
         start("engine checks", upkeep.check_engines())
         start("reload", upkeep.reload_when_asked())
         start("orders", enforcer.run())
+        start("forcing", forcing.run())
         start("policy source", applier.follow())
         start("drills", schedule.run())
         start("drift", drift.run())

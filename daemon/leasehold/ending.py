@@ -4,8 +4,9 @@ The ledger comes first and the target second, so that a crash between them is ca
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from leasehold.clock import Clock
 from leasehold.errors import EngineError, LeaseholdError
@@ -98,6 +99,42 @@ class Ending:
         except LeaseholdError as trouble:
             logger.error("not audited: %s: %s", told.type, trouble)
 
+    async def begin(
+        self,
+        leases: Sequence[Lease],
+        cause: Cause,
+        at_ms: int,
+        caller: Caller | None = None,
+        order: str = "",
+    ) -> None:
+        """Have many leases end at `at_ms`; the expiry worker takes their accounts away in batches.
+
+        What ends already is due now too. Leases that somebody works on are left out: come back for
+        those that are not ending then. `order` is told in the audit.
+        """
+        told = {"caller": caller, "order": order}
+        taken = self._remover.claims.take(leases)
+        try:
+            await self._store.write_many(
+                [
+                    self._begun(lease, cause, at_ms, **told)
+                    for lease in taken
+                    if lease.state in _NOT_ENDING or _may_be_hurried(lease, at_ms)
+                ]
+            )
+        finally:
+            self._remover.claims.give(taken)
+
+    def _begun(self, lease: Lease, cause: Cause, at_ms: int, **told: Any) -> Change:
+        events: tuple[Event, ...] = ()
+        if lease.state in _NOT_ENDING:
+            unproven = lease.state is LeaseState.PENDING
+            new = lifecycle.revoke(lease, at_ms, cause, unproven=unproven)
+            events = (Event.new(EventType.REVOKING, self._clock.now_ms(), new, **told),)
+        else:
+            new = lifecycle.defer(lease, at_ms, lease.last_error)
+        return Change(old=lease, new=new, events=events, may_delay_audit=True)
+
     async def cap(self, lease_id: str, max_ttl_s: int, why: str) -> None:
         """Let a lease live for `max_ttl_s` seconds from its issue at most; older ones end now."""
         async with self._remover.claims.of(lease_id):
@@ -121,6 +158,12 @@ class Ending:
                 await engine.renew(account, target_expiry(self._clock, lease.expires_ms))
         except EngineError as trouble:
             logger.info("lease %s ends earlier, but not at the target: %s", lease.id, trouble)
+
+
+def _may_be_hurried(lease: Lease, at_ms: int) -> bool:
+    """Whether the lease waits for an attempt later than `at_ms`; not if it waits to look again."""
+    waits = lease.next_ms is not None and lease.next_ms > at_ms
+    return waits and not lifecycle.looks_again(lease)
 
 
 def target_expiry(clock: Clock, expires_ms: int) -> datetime:

@@ -14,6 +14,7 @@ waits is drained at once, oldest deadline first (rule Q3).
 import asyncio
 import contextlib
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -47,7 +48,19 @@ class ExpiryWorker:
         self._clock = clock
         self._remover = remover
         self._wake = asyncio.Event()
-        self._away: dict[str, set[GuardedEngine]] = {}
+        self._hurry = asyncio.Event()
+        self._away: defaultdict[str, set[GuardedEngine]] = defaultdict(set)
+        self._drained: set[str] = set()
+
+    def hurry(self) -> None:
+        """Something is due that was not; look at once."""
+        self._hurry.set()
+        self._hurry = asyncio.Event()
+
+    def look_now(self) -> None:
+        """Look at once for what is due, and try what waits for another attempt."""
+        self._drained.clear()
+        self.hurry()
 
     async def run(self) -> None:
         """Keep one worker for each engine with live leases; never returns."""
@@ -89,7 +102,9 @@ class ExpiryWorker:
             if next_ms is None:
                 return
             left_s = (next_ms - self._clock.now_ms()) / 1000
-            await asyncio.sleep(min(max(left_s, BUSY_S), TICK_S))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(max(left_s, BUSY_S), TICK_S)):
+                    await self._hurry.wait()
 
     async def sweep(self, engine: str) -> None:
         """Do all that is due for one engine now.
@@ -98,7 +113,8 @@ class ExpiryWorker:
         down, since writing takes longer than removing. After a crash between the two the attempt is
         repeated.
         """
-        if await self._is_back(engine):
+        if await self._is_back(engine) or engine not in self._drained:
+            self._drained.add(engine)
             await self._drain(engine)
         pages = _Pages()
         while not pages.ended:
@@ -126,11 +142,8 @@ class ExpiryWorker:
             )
 
     async def _is_back(self, engine: str) -> bool:
-        """Ask the targets that were away whether they are back; true at the first time, too."""
-        away = self._away.get(engine)
-        if away is None:
-            self._away[engine] = set()
-            return True
+        """Ask the targets that were away whether one of them is back."""
+        away = self._away[engine]
         for target in away:
             with contextlib.suppress(EngineError):
                 await target.ready()

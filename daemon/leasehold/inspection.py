@@ -1,6 +1,6 @@
 """What can be seen: leases, the daemon's state, the engines'. Changes nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from leasehold.access import Access
@@ -63,16 +63,30 @@ class Inspection:
         limit: int = 500,
     ) -> list[Lease]:
         """Leases below `prefix` in order of ids: the caller's own, or all where it may list."""
-        below = _paths_that_cover(prefix)
-        everyone = any(self._access.decide(caller, path, "list").allowed for path in below)
-        mine = [identity.name for identity in self._access.identities(caller)]
         return await self._store.find(
             prefix=prefix,
-            identities=None if everyone else mine,
+            identities=self._whose(caller, prefix),
             states=states,
             after=after,
             limit=limit,
         )
+
+    async def irrevocable(self, caller: Caller, limit: int) -> list[Lease]:
+        """Leases that are overdue or quarantined, the oldest deadline first.
+
+        The caller's own, or all where it may list everything; so below, too.
+        """
+        return await self._store.irrevocable(self._whose(caller, ""), limit)
+
+    async def irrevocable_by_mount(self, caller: Caller) -> Mapping[str, int]:
+        """How many leases are overdue or quarantined on each mount that has any."""
+        return await self._store.irrevocable_by_mount(self._whose(caller, ""))
+
+    def _whose(self, caller: Caller, prefix: str) -> list[str] | None:
+        """The identities whose leases below `prefix` the caller sees; None for everybody's."""
+        if self._access.decide_below(caller, prefix, "list").allowed:
+            return None
+        return [identity.name for identity in self._access.identities(caller)]
 
     async def status(self, caller: Caller) -> Status:
         """How the daemon fares, for callers with the verb `operate`. Raises Denied."""
@@ -101,16 +115,6 @@ class Inspection:
     def engine_statuses(self) -> Sequence[EngineStatus]:
         """The same; who asks was decided on before."""
         return self._engines.statuses()
-
-
-def _paths_that_cover(prefix: str) -> list[str]:
-    """What one may list to see every lease whose id begins so.
-
-    That is everything that begins so, or the one role that `prefix` names in full: who may list
-    `database/creds/app` may not list `database/creds/app-admin`.
-    """
-    path, _, _ = prefix.rpartition("/")
-    return [f"{prefix}*", path] if path.count("/") == 2 else [f"{prefix}*"]
 
 
 def _about(counts: Counts, *, clock_suspect: bool) -> list[str]:

@@ -189,6 +189,9 @@ class EventType(StrEnum):
     REVOKED = "revoked"
     EXPIRED = "expired"
     OVERDUE = "overdue"
+    FORCED = "forced"
+    REVOCATION_ORDERED = "revocation-ordered"
+    REVOCATION_FINISHED = "revocation-finished"
     POLICY_APPLIED = "policy-applied"
     POLICY_REFUSED = "policy-refused"
     POLICY_HELD = "policy-held"
@@ -215,6 +218,9 @@ PUBLISHED = frozenset(
         EventType.REVOKED,
         EventType.EXPIRED,
         EventType.OVERDUE,
+        EventType.FORCED,
+        EventType.REVOCATION_ORDERED,
+        EventType.REVOCATION_FINISHED,
         EventType.POLICY_APPLIED,
         EventType.POLICY_REFUSED,
         EventType.POLICY_HELD,

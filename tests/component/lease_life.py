@@ -13,9 +13,11 @@ from leasehold.errors import Conflict, EngineTemporary, LeaseholdError, NotFound
 from leasehold.issuance import IssuedLease
 from leasehold.model import LeaseState
 from leasehold.plugin import Removal, Stage
+from leasehold.reconcile.revocations import Revocations
 
 PATHS = ("database/creds/reader", "database/creds/brief", "cache/creds/user")
 paths = st.sampled_from(PATHS)
+prefixes = st.sampled_from(["database/", "database/creds/brief", "cache/creds/user/"])
 hosts = st.sampled_from(["one", "two"])
 ttls = st.none() | st.integers(1, 100_000)
 issue_faults = st.none() | st.sampled_from([fault for fault in Fault if fault is not Fault.LIE])
@@ -71,6 +73,22 @@ class LeaseLife(LifeModel):
         result = self.attempt(self.world.issuance.revoke(caller, lease_id, wait=wait))
         assert not isinstance(result, LeaseholdError)
         known.ended = True
+
+    @rule(prefix=prefixes, begun=st.booleans(), after=steps | st.none())
+    def revoke_below(self, prefix: str, begun: bool, after: int | None) -> None:
+        """An order binds what was issued before it, also when it dies with the daemon."""
+        revocations = Revocations(
+            self.world.access, self.world.store, self.clock, self.world.book, lambda: None
+        )
+        work = revocations.order(OPERATOR, prefix, force=False)
+        self.attempt(work if after is None else self.dying(work, after))
+        for order in self.do(self.world.book.standing()):
+            for lease_id, known in self.known.items():
+                if lease_id.startswith(order.prefix):
+                    known.ended |= order.covers(self.do(self.world.lease(lease_id)))
+        self.clock.advance(ms=1)  # what is issued in the very same instant is hit too
+        if begun:
+            self.do(self.world.enforcer.carry_out())
 
     @rule(lease_id=held)
     def meddle(self, lease_id: str) -> None:

@@ -29,6 +29,8 @@ from leasehold.keys.keyfile import Key
 from leasehold.leases.names import AccountNames
 from leasehold.leases.sqlite import SQLiteStore
 from leasehold.model import Caller, EventType, Lease, LeaseState, Recipe
+from leasehold.reconcile.enforcer import Enforcer
+from leasehold.reconcile.revocation_book import RevocationBook
 from leasehold.removal import Remover
 
 KEY = Key(id="0123456789abcdef", value=bytes(range(32)))
@@ -84,6 +86,8 @@ class World:
         self.access = self.access_class(lambda: self.generation, self.store, self.clock)
         self.worker = self.worker_class(self.store, self.clock, self.remover)
         self.ending = Ending(self.store, self.clock, self.remover)
+        self.book = RevocationBook(self.store)
+        self.enforcer = Enforcer(self.store, self.clock, self.ending, self.book, self.worker.hurry)
         self.creation = Creation(
             store=self.store,
             clock=self.clock,
@@ -187,8 +191,9 @@ class World:
         began_ms = self.clock.now_ms()
         while self.clock.now_ms() - began_ms < QUIET_MS:
             await self.finish_what_is_under_way()
+            standing = await self.enforcer.carry_out()
             await self.sweep()
-            if not any(lease.state in ENDING for lease in await self.leases()):
+            if not standing and not any(lease.state in ENDING for lease in await self.leases()):
                 return
             found = [await self.store.next_ms(name) for name in await self.store.live_engines()]
             left_ms = min((due for due in found if due is not None), default=0)

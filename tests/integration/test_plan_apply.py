@@ -229,7 +229,7 @@ def test_an_engine_and_its_password_may_go_and_every_lease_still_ends_at_its_tim
 
 
 @pytest.mark.parametrize(
-    "point", ["apply.planned", "store.commit", "audit.append", "apply.written", "enforce.lease"]
+    "point", ["apply.planned", "store.commit", "audit.append", "apply.written", "enforce.page"]
 )
 def test_a_kill_inside_an_apply_leaves_the_old_or_the_new_generation(
     daemon: Daemon, postgres: PostgresServer, point: str

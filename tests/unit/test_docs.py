@@ -87,15 +87,30 @@ def test_every_command_has_a_section_with_each_of_its_options(name: str) -> None
     assert blocks(text, "console"), "no example"
 
 
+def members(command: click.Command) -> list[click.Command]:
+    """The commands of a group; none of any other."""
+    return list(command.commands.values()) if isinstance(command, click.Group) else []
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_of_a_group_is_shown(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    shown = commands(section(page("cli.md"), f"## leasehold {name}"))
+    for member in members(command):
+        assert any(line.startswith(f"leasehold {name} {member.name}") for line in shown)
+
+
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_example_in_the_help_parses(name: str) -> None:
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
-    lines = [line.strip() for line in (command.epilog or "").splitlines()]
-    asked = [line for line in lines if line.startswith("leasehold ")]
-    assert asked
-    for line in asked:
-        parse(line)
+    for each in (command, *members(command)):
+        lines = [line.strip() for line in (each.epilog or "").splitlines()]
+        asked = [line for line in lines if line.startswith("leasehold ")]
+        assert asked
+        for line in asked:
+            parse(line)
 
 
 def test_every_setting_stands_in_the_table_with_flag_environment_and_default() -> None:
@@ -205,6 +220,9 @@ def parse(line: str) -> None:
     ends = [at for at, word in enumerate(words) if set(word) <= set("|<>&;()")]
     words = words[: ends[0]] if ends else words
     command = cli.get_command(click.Context(cli), words[0])
+    if isinstance(command, click.Group):
+        words = words[1:]
+        command = command.get_command(click.Context(command), words[0])
     assert command is not None, line
     while isinstance(command, click.Group) and words[1:]:
         words = words[1:]

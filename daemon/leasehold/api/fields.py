@@ -8,9 +8,11 @@ reply, as Vault does, so that a misspelt field is noticed. Pure.
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from leasehold.errors import Invalid
+
+Default = TypeVar("Default", bool, None)
 
 LONGEST_S = 10 * 365 * 86_400
 TRUE, FALSE = frozenset({"1", "t", "true"}), frozenset({"0", "f", "false"})
@@ -66,8 +68,8 @@ class Fields:
             raise Invalid(f"{name}: found {_kind(value)}; allowed is a list of pairs of texts")
         return [(first, second) for first, second in value]
 
-    def flag(self, name: str, *, default: bool) -> bool:
-        """True or false. Raises Invalid."""
+    def flag(self, name: str, *, default: Default) -> bool | Default:
+        """True or false, or `default` when it is missing. Raises Invalid."""
         value = self._get(name)
         if value is None or value == "":
             return default
@@ -77,10 +79,10 @@ class Fields:
             return str(value).lower() in TRUE
         raise Invalid(f"{name}: found {_shown(value)}; allowed are true and false")
 
-    def count(self, name: str, *, default: int, most: int) -> int:
-        """A whole number from 1 to `most`. Raises Invalid."""
+    def count(self, name: str, *, default: int, most: int, word: str | None = None) -> int:
+        """A whole number from 1 to `most`; `word` stands for the default. Raises Invalid."""
         value = self._get(name)
-        if value is None:
+        if value is None or value == word:
             return default
         if _is_number(str(value)) and 1 <= int(value) <= most:
             return int(value)

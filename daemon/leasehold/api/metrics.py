@@ -86,7 +86,7 @@ class MetricsHandlers:
             labels=["what"],
         )
         counted = Counter(each.what for each in findings if each.scope.kind is Kind.LEASE)
-        for what in (What.ORPHAN, What.RESURRECTED, What.WRONG_TAG, What.GHOST):
+        for what in (What.ORPHAN, What.RESURRECTED, What.FORCED, What.WRONG_TAG, What.GHOST):
             orphans.add_metric([what], counted[what])
         looked = GaugeMetricFamily(
             "leasehold_drift_look_timestamp_seconds", "When the last whole look for drift ended."

@@ -1,8 +1,7 @@
 """The routes about the policy itself: plan, apply, what was applied. For operators only."""
 
 import base64
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from leasehold.access import Access
 from leasehold.api.described import Field, Holds, described
@@ -20,8 +19,12 @@ from leasehold.serving import Files
 OPERATE = "operate"
 
 
+SETTLE_S = 10.0
+"""How long an apply waits for what it asks of leases to be tried once."""
+
+
 class PolicyHandlers:
-    """`carry_out` makes an attempt at what an apply asks of leases, and says if some is left."""
+    """`settle` gives what an apply asks of leases some seconds, and says if some is left."""
 
     def __init__(
         self,
@@ -29,13 +32,13 @@ class PolicyHandlers:
         applier: Applier,
         store: LeaseStore,
         clock: Clock,
-        carry_out: Callable[[], Coroutine[Any, Any, bool]],
+        settle: Callable[[float], Awaitable[bool]],
     ) -> None:
         self._access = access
         self._applier = applier
         self._store = store
         self._clock = clock
-        self._carry_out = carry_out
+        self._settle = settle
 
     @described(
         Field("files", Holds.PAIRS, "Files instead of the source's: name, and content in base64.")
@@ -64,7 +67,7 @@ class PolicyHandlers:
             checksum=ask.fields.text("checksum") or None,
             allow=codes,
         )
-        waiting = await self._carry_out()
+        waiting = await self._settle(SETTLE_S)
         generation = self._access.generation()
         changed = generation.number != plan.generation
         told = {"changed": changed, "generation": generation.number, "orders_waiting": waiting}

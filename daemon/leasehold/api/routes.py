@@ -14,9 +14,11 @@ from leasehold.api.body import BODY_BYTES, BUNDLE_BYTES
 from leasehold.api.drift import DriftHandlers
 from leasehold.api.drills import DrillHandlers
 from leasehold.api.handlers import Ask, Handlers
+from leasehold.api.irrevocable import IrrevocableHandlers
 from leasehold.api.metrics import MetricsHandlers
 from leasehold.api.policy import PolicyHandlers
 from leasehold.api.replies import Reply
+from leasehold.api.revocations import RevocationHandlers
 from leasehold.api.vault import VaultHandlers
 from leasehold.policy.compile import RESERVED_MOUNTS
 
@@ -54,6 +56,8 @@ def routes(
     drift: DriftHandlers,
     metrics: MetricsHandlers,
     vault: VaultHandlers,
+    revocations: RevocationHandlers,
+    irrevocable: IrrevocableHandlers,
 ) -> tuple[Route, ...]:
     """The table, first match first."""
     state, mounts, rights = vault.state, vault.mounts, vault.rights
@@ -98,10 +102,23 @@ def routes(
         _route(WRITE, "sys/leases/renew/{lease_id…}", serve.renew),
         _route(WRITE, "sys/leases/revoke", serve.revoke),
         _route(WRITE, "sys/leases/revoke/{lease_id…}", serve.revoke),
+        _route(WRITE, "sys/leases/revoke-prefix/{prefix…}", revocations.revoke_prefix),
+        _route(WRITE, "sys/leases/revoke-force/{prefix…}", revocations.revoke_force),
+        _route(WRITE, "sys/leases/tidy", irrevocable.tidy),
+        _route(GET, "sys/leases/count", irrevocable.count),
+        _route(GET, "sys/leases", irrevocable.leases),
+        _route(WRITE, "sys/renew", serve.renew),
+        _route(WRITE, "sys/renew/{lease_id…}", serve.renew),
+        _route(WRITE, "sys/revoke", serve.revoke),
+        _route(WRITE, "sys/revoke/{lease_id…}", serve.revoke),
+        _route(WRITE, "sys/revoke-prefix/{prefix…}", revocations.revoke_prefix),
+        _route(WRITE, "sys/revoke-force/{prefix…}", revocations.revoke_force),
         _route(GET, "sys/metrics", metrics.metrics),
         _route(GET, "leasehold/status", serve.status),
         _route(GET, "leasehold/engines", serve.engines),
         _route(GET, "leasehold/leases", serve.leases),
+        _route(GET, "leasehold/revocations", revocations.revocations),
+        _route(GET, "leasehold/revocations/{id}", revocations.revocation),
         _route(GET | WRITE, "leasehold/plan", policy.plan, BUNDLE_BYTES),
         _route(WRITE, "leasehold/apply", policy.apply),
         _route(GET, "leasehold/generations", policy.generations),

@@ -1,6 +1,6 @@
 """`leasehold leases`: which leases there are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,23 +37,29 @@ def leases(
     found = list(Client(socket).leases(prefix, wanted))
     if as_json:
         print_json({"leases": found})
-    elif not found:
-        click.echo("no leases")
     else:
-        print_table(
-            ["LEASE", "STATE", "ENDS IN", "IDENTITY", "ACCOUNT", "NOTE"],
-            [
-                (
-                    lease["lease_id"],
-                    lease["state"],
-                    span(lease["ttl"]) if lease["state"] == "active" else "-",
-                    lease["identity"],
-                    lease["account"],
-                    _note(lease),
-                )
-                for lease in found
-            ],
-        )
+        print_leases(found)
+
+
+def print_leases(found: Sequence[Mapping[str, Any]]) -> None:
+    """Print leases as a table, what is wrong with each last."""
+    if not found:
+        click.echo("no leases")
+        return
+    print_table(
+        ["LEASE", "STATE", "ENDS IN", "IDENTITY", "ACCOUNT", "NOTE"],
+        [
+            (
+                lease["lease_id"],
+                lease["state"],
+                span(lease["ttl"]) if lease["state"] == "active" else "-",
+                lease["identity"],
+                lease["account"],
+                _note(lease),
+            )
+            for lease in found
+        ],
+    )
 
 
 def _note(lease: Mapping[str, Any]) -> str:

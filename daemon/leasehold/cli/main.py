@@ -31,6 +31,7 @@ COMMANDS = {
     "explain": "Say what was decided on a request, and why.",
     "generations": "List the policies that were applied.",
     "import": "Write the policy that another system's configuration comes to.",
+    "lease": "List, look up, renew and revoke leases, as Vault's command does.",
     "leases": "List leases.",
     "metrics": "Print figures for Prometheus.",
     "openapi": "Print the interface as an OpenAPI document.",

@@ -86,6 +86,28 @@ class Client:
             raise NotFound("no such lease, or it is not yours")
         return reply.status == 204
 
+    def revoke_prefix(self, prefix: str, *, force: bool = False) -> str:
+        """Order that every lease below `prefix` ends, and return the order's id without waiting.
+
+        A prefix that is a lease's id means that lease. With `force` leases end even though their
+        accounts cannot be taken away.
+        """
+        verb = "revoke-force" if force else "revoke-prefix"
+        body = self._put(f"sys/leases/{verb}/{quote(prefix.lstrip('/'))}", {"sync": False}).body
+        return str(body["data"]["revocation"])
+
+    def revocation(self, order_id: str) -> Mapping[str, Any]:
+        """How far an order has come: total, ended, failing, waiting, last_error, finished_at."""
+        reply = self._get(f"leasehold/revocations/{quote(order_id, safe='')}", {})
+        data: Mapping[str, Any] = reply.body["data"]
+        return data
+
+    def revocations(self) -> Sequence[Mapping[str, Any]]:
+        """The orders that stand and the last that are over, the newest first."""
+        data = self._get("leasehold/revocations", {}).body["data"]
+        orders: Sequence[Mapping[str, Any]] = data["revocations"]
+        return orders
+
     def lookup(self, lease_id: str) -> Mapping[str, Any]:
         """What the daemon says of one lease of the caller's: id, times, ttl, renewable."""
         data: Mapping[str, Any] = self._put("sys/leases/lookup", {"lease_id": lease_id}).body[

@@ -30,6 +30,7 @@ OVERDUE_MS = 30_000
 """How long after its deadline an account may stand before it is overdue."""
 QUARANTINE_ATTEMPTS = 10
 """Failed attempts after which a lease goes to the slow lane; it is still tried for ever (Q4)."""
+UNTRIED = "no attempt was made"
 BACKOFF_FIRST_MS, BACKOFF_CAP_MS = 2_000, 300_000
 
 
@@ -149,3 +150,28 @@ def mark_overdue(lease: Lease) -> Lease:
 def end(lease: Lease, now_ms: int) -> Lease:
     """The account is gone. The row stays as a tombstone (rule W16)."""
     return _move(lease, LeaseState.REVOKED, next_ms=None, ended_ms=now_ms, last_error="")
+
+
+def force(lease: Lease, now_ms: int) -> Lease:
+    """The lease ends by an operator's word although its account was not seen gone.
+
+    The tombstone keeps why the account could not be taken away, as no other does.
+    """
+    return _move(
+        lease,
+        LeaseState.REVOKED,
+        next_ms=None,
+        ended_ms=now_ms,
+        cause=Cause.OPERATOR,
+        last_error=lease.last_error or UNTRIED,
+    )
+
+
+def was_forced(lease: Lease) -> bool:
+    """Whether the lease ended while its account may have stood."""
+    return lease.state is LeaseState.REVOKED and lease.last_error != ""
+
+
+def looks_again(lease: Lease) -> bool:
+    """Whether the lease waits for a second look at its account (rule W7), and for nothing else."""
+    return lease.state is LeaseState.DISABLED and lease.unproven

@@ -93,9 +93,12 @@ class SQLiteStore(Reads):
         """Subscribers have all events up to and including `seq`."""
         await self._put(Job(self._outcome(), published=seq))
 
-    async def keep(self, documents: Sequence[Document], *events: Event) -> None:
+    async def keep(
+        self, documents: Sequence[Document], *events: Event, may_delay_audit: bool = False
+    ) -> None:
         """Make documents durable in one transaction with the events that tell of them."""
-        await self._put(Job(self._outcome(), documents=documents, events=events))
+        job = Job(self._outcome(), documents=documents, events=events, delay=may_delay_audit)
+        await self._put(job)
 
     def _outcome(self) -> "asyncio.Future[list[Change]]":
         return self._loop.create_future()

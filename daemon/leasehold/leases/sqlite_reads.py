@@ -23,7 +23,7 @@ from leasehold.leases import (
     sqlite_usage,
 )
 from leasehold.leases.names import middle_of
-from leasehold.leases.store import Document, OutboxEntry
+from leasehold.leases.store import Document, OutboxEntry, Progress
 from leasehold.model import AuditHead, Lease, LeaseState, Recipe
 from leasehold.record import load_event, load_recipe
 
@@ -179,6 +179,23 @@ class Reads:
     async def beyond(self, mount: str, role: str, span_ms: int) -> int:
         """Live leases of a role that end later than `span_ms` after they were issued."""
         return await self._read(lambda db: sqlite_usage.beyond(db, mount, role, span_ms))
+
+    async def progress(
+        self, prefix: str, *, at_ms: int | None = None, before_generation: int | None = None
+    ) -> Progress:
+        """How far the end of leases below `prefix` has come."""
+        return await self._read(
+            lambda db: sqlite_usage.progress(db, prefix, at_ms, before_generation)
+        )
+
+    async def irrevocable(self, identities: Sequence[str] | None, limit: int) -> list[Lease]:
+        """Live leases that are overdue or quarantined, the oldest deadline first."""
+        where = f"{sqlite_usage.IRREVOCABLE} ORDER BY expires_ms, id"
+        return await self._leases(where, sqlite_usage.irrevocable(identities), limit)
+
+    async def irrevocable_by_mount(self, identities: Sequence[str] | None) -> Mapping[str, int]:
+        """How many of them there are on each mount that has any."""
+        return await self._read(lambda db: sqlite_usage.irrevocable_by_mount(db, identities))
 
     async def checkpoint(self) -> AuditHead | None:
         """The last line of the audit, by the last commit; None before the first."""

@@ -1,8 +1,11 @@
 """Questions about many leases at once, answered by SQLite. Rows are counted and not verified."""
 
+import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from leasehold.leases.store import Progress
 
 HOLDERS = (
     "SELECT mount, role, identity, count(*) AS leases FROM lease"
@@ -12,6 +15,55 @@ BEYOND = (
     "SELECT count(*) FROM lease"
     " WHERE next_ms IS NOT NULL AND mount = ? AND role = ? AND expires_ms > issued_ms + ?"
 )
+_FAILING = "state = 'revoking' AND last_error <> '' AND next_ms > :at_ms"
+# A column beside a single max() is of the row that has the maximum (SQLite, "Bare columns").
+PROGRESS = f"""
+    SELECT count(*), total(state IN ('disabled', 'revoked')), total(state = 'revoked'),
+        total({_FAILING}), max(CASE WHEN {_FAILING} THEN next_ms END), last_error
+    FROM lease
+    WHERE id >= :prefix AND id < :behind AND substr(id, 1, length(:prefix)) = :prefix
+        AND issued_ms <= :until_ms AND generation < :generation
+        AND (next_ms IS NOT NULL OR ended_ms >= :until_ms)
+"""
+IRREVOCABLE = (
+    "next_ms IS NOT NULL AND (overdue = 1 OR quarantined = 1)"
+    " AND (? OR identity IN (SELECT value FROM json_each(?)))"
+)
+_EVER_MS = 1 << 62
+
+
+def progress(
+    db: sqlite3.Connection, prefix: str, at_ms: int | None, before_generation: int | None
+) -> Progress:
+    """How far the end of leases below `prefix` has come."""
+    values = {
+        "prefix": prefix,
+        "behind": prefix + "\U0010ffff",
+        "at_ms": -1 if at_ms is None else at_ms,
+        "until_ms": _EVER_MS if at_ms is None else at_ms,
+        "generation": _EVER_MS if before_generation is None else before_generation,
+    }
+    total, ended, gone, failing, _, error = db.execute(PROGRESS, values).fetchone()
+    return Progress(
+        total=total,
+        ended=int(ended),
+        gone=int(gone),
+        failing=int(failing),
+        last_error=error if failing else "",
+    )
+
+
+def irrevocable(identities: Sequence[str] | None) -> list[object]:
+    """The values of `IRREVOCABLE`: leases of these identities, None for everybody's."""
+    return [identities is None, json.dumps(list(identities or ()))]
+
+
+def irrevocable_by_mount(
+    db: sqlite3.Connection, identities: Sequence[str] | None
+) -> Mapping[str, int]:
+    """How many leases are overdue or quarantined on each mount that has any."""
+    query = f"SELECT mount, count(*) FROM lease WHERE {IRREVOCABLE} GROUP BY mount ORDER BY mount"
+    return dict(db.execute(query, irrevocable(identities)).fetchall())
 
 
 def holders(db: sqlite3.Connection) -> Mapping[tuple[str, str], Mapping[str, int]]:

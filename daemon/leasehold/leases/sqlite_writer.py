@@ -43,7 +43,8 @@ MERGE_AFTER = 100
 class Job:
     """Writes that belong together: changes, documents, bare events, or events that were published.
 
-    With `each`, a change that is refused does not fail the others. `outcome` gets the changes
+    With `each`, a change that is refused does not fail the others; with `delay`, the audit lines of
+    `events` may be written later. `outcome` gets the changes
     that were written; it belongs to the event loop and is not touched in the writer's thread.
     """
 
@@ -53,11 +54,13 @@ class Job:
     events: Sequence[Event] = ()
     published: int | None = None
     each: bool = False
+    delay: bool = False
 
     @property
     def may_delay_audit(self) -> bool:
         """Whether this may be written when the audit cannot be (rule AU3)."""
-        return not self.events and all(change.may_delay_audit for change in self.changes)
+        may = self.delay or not self.events
+        return may and all(change.may_delay_audit for change in self.changes)
 
 
 Results = dict[int, list[Change] | BaseException]

@@ -92,6 +92,41 @@ class Counts:
         return sum(n for state, n in self.by_state.items() if state is not LeaseState.REVOKED)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far leases that are to end have come.
+
+    Of `total`, the access of `ended` has ended, and `gone` of those have ended altogether; an
+    attempt at `failing` others failed, last with `last_error`. The rest waits for an attempt.
+    """
+
+    total: int = 0
+    ended: int = 0
+    gone: int = 0
+    failing: int = 0
+    last_error: str = ""
+
+    @property
+    def left(self) -> int:
+        """Leases whose access may not have ended."""
+        return self.total - self.ended
+
+    @property
+    def waiting(self) -> int:
+        """Those of them that were not tried yet."""
+        return self.left - self.failing
+
+    def __add__(self, other: "Progress") -> "Progress":
+        """Both together."""
+        return Progress(
+            total=self.total + other.total,
+            ended=self.ended + other.ended,
+            gone=self.gone + other.gone,
+            failing=self.failing + other.failing,
+            last_error=self.last_error or other.last_error,
+        )
+
+
 class LeaseStore(Protocol):
     """Durable leases. Raises Unavailable when the disk refuses a write."""
 
@@ -113,8 +148,13 @@ class LeaseStore(Protocol):
     async def record(self, *events: Event) -> None:
         """Audit (and publish, where the type asks for it) events that change no lease."""
 
-    async def keep(self, documents: Sequence[Document], *events: Event) -> None:
-        """Make documents durable in one transaction with the events that tell of them."""
+    async def keep(
+        self, documents: Sequence[Document], *events: Event, may_delay_audit: bool = False
+    ) -> None:
+        """Make documents durable in one transaction with the events that tell of them.
+
+        With `may_delay_audit` also when the audit cannot be written, as for a `Change`.
+        """
 
     async def document(self, kind: str, name: str) -> Document | None:
         """One document. Raises Unavailable when it does not open."""
@@ -174,6 +214,21 @@ class LeaseStore(Protocol):
 
     async def beyond(self, mount: str, role: str, span_ms: int) -> int:
         """Live leases of a role that end later than `span_ms` after they were issued."""
+
+    async def progress(
+        self, prefix: str, *, at_ms: int | None = None, before_generation: int | None = None
+    ) -> Progress:
+        """How far the end of leases below `prefix` has come.
+
+        Of those that were live at `at_ms`, or else that are live now; and of an older generation
+        only, if `before_generation` is given. An attempt is one since `at_ms`.
+        """
+
+    async def irrevocable(self, identities: Sequence[str] | None, limit: int) -> list[Lease]:
+        """Live leases that are overdue or quarantined, the oldest deadline first."""
+
+    async def irrevocable_by_mount(self, identities: Sequence[str] | None) -> Mapping[str, int]:
+        """How many of them there are on each mount that has any."""
 
     async def counts(self) -> Counts:
         """How many there are; costs the same for ten leases and for a million."""

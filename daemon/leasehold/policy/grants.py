@@ -16,6 +16,7 @@ OWN_PATHS = (
     "leasehold/drills",
     "leasehold/engines",
     "leasehold/generations",
+    "leasehold/leases",
     "leasehold/metrics",
     "leasehold/orphans",
     "leasehold/plan",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from leasehold.reconcile.findings import Finding, What
 
-REMOVABLE = (What.ORPHAN, What.RESURRECTED)
+REMOVABLE = (What.ORPHAN, What.RESURRECTED, What.FORCED)
 """Accounts whose tag proves that we made them, and that no live lease covers."""
 
 

@@ -37,6 +37,7 @@ ACCEPTED = "taken as it is now"
 _GROUPED = {
     What.ORPHAN: "accounts bear our tag and no lease knows them",
     What.RESURRECTED: "accounts stand again after their lease ended",
+    What.FORCED: "accounts may stand whose leases were ended by force",
     What.WRONG_TAG: "accounts bear our mark and a wrong tag",
     What.GHOST: "active leases have lost their account",
 }
@@ -109,6 +110,12 @@ class Drift:
         async with self._lock:
             await self._forget()
             yield await self._look_at_accounts()
+
+    @asynccontextmanager
+    async def still(self) -> AsyncIterator[OpenFindings]:
+        """What stands, and nobody looks until the block is left."""
+        async with self._lock:
+            yield self.findings
 
     async def accept(self, name: str, caller: Caller) -> None:
         """Take the server behind an engine as it is now. Raises Invalid, EngineError."""

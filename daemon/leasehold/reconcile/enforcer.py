@@ -1,34 +1,53 @@
-"""Carries out what a generation asked of live leases, until it is done.
+"""Carries out orders to end or cap leases until they are met: the policy's, and operators'.
 
-Orders stand in the store, so one that was begun before a crash is finished after it. Each lease is
-ended or capped by itself; one whose target is away holds up no other, and is asked again.
+Orders stand in the store, so one that was begun before a crash is finished after it. Leases that
+are to end are only told so here, in batches; the expiry workers take their accounts away, so that
+one whose target is away holds up no other. An order is met when access has ended for all.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection
+from dataclasses import replace
 
+from leasehold.clock import Clock
 from leasehold.ending import Ending
-from leasehold.errors import EngineError, LeaseholdError
+from leasehold.errors import LeaseholdError
 from leasehold.failpoints import hit
-from leasehold.leases.store import LeaseStore
-from leasehold.model import Cause, Lease, LeaseState
+from leasehold.leases.lifecycle import LIVE
+from leasehold.leases.store import LeaseStore, Progress
+from leasehold.model import Cause, Event, EventType, Lease, LeaseState
 from leasehold.reconcile.orders import KIND, Order, from_document
+from leasehold.reconcile.revocation import Revocation
+from leasehold.reconcile.revocation_book import RevocationBook
 
 logger = logging.getLogger(__name__)
 
-RETRY_S = 30.0
+FIRST_S, LAST_S = 0.25, 30.0
+"""How long to wait between two looks at what is left; it doubles while nothing new is ordered."""
+POLL_S = 0.1
 PAGE = 500
-_LIVE = (LeaseState.PENDING, LeaseState.ACTIVE)
+_NOT_ENDING = (LeaseState.PENDING, LeaseState.ACTIVE)
 
 
 class Enforcer:
-    """Runs beside the daemon's other loops."""
+    """Runs beside the daemon's other loops. `hurry` has the expiry workers look at once."""
 
-    def __init__(self, store: LeaseStore, ending: Ending) -> None:
+    def __init__(
+        self,
+        store: LeaseStore,
+        clock: Clock,
+        ending: Ending,
+        book: RevocationBook,
+        hurry: Callable[[], None],
+    ) -> None:
         self._store = store
+        self._clock = clock
         self._ending = ending
+        self._book = book
+        self._hurry = hurry
         self._wanted = asyncio.Event()
+        self._one = asyncio.Lock()
 
     def wake(self) -> None:
         """There may be new orders."""
@@ -36,58 +55,117 @@ class Enforcer:
 
     async def run(self) -> None:
         """Carry out orders as they come; never returns."""
+        pause_s = FIRST_S
         while True:
-            self._wanted.clear()
+            if self._wanted.is_set():
+                self._wanted.clear()
+                pause_s = FIRST_S
+            standing = await self.carry_out()
             try:
-                waiting = await self.carry_out()
-            except LeaseholdError as trouble:
-                logger.error("orders of the policy wait: %s", trouble)
-                waiting = True
-            try:
-                async with asyncio.timeout(RETRY_S if waiting else None):
+                async with asyncio.timeout(pause_s if standing else None):
                     await self._wanted.wait()
             except TimeoutError:
-                continue
+                pause_s = min(2 * pause_s, LAST_S)
 
-    async def carry_out(self) -> bool:
-        """Make one attempt at every order; whether some are not done yet."""
-        waiting = False
-        for document in await self._store.documents(KIND):
-            order = from_document(document)
-            if await self._is_done(order):
-                await self._store.keep([order.done()])
-            else:
-                waiting = True
-        return waiting
+    async def settle(self, within_s: float) -> bool:
+        """Carry out orders, and give what must end as long to be tried once; whether some stand."""
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + within_s
+        while left := await self.carry_out():
+            if loop.time() >= ends_at or not any(progress.waiting for progress in left):
+                return True
+            await asyncio.sleep(POLL_S)
+        return False
 
-    async def _is_done(self, order: Order) -> bool:
-        done = True
-        async for lease in self._leases(order):
-            hit("enforce.lease")
+    async def carry_out(self) -> list[Progress]:
+        """Make one attempt at every order; how those fare that are not met."""
+        left: list[Progress] = []
+        async with self._one:
             try:
-                done &= await self._meet(order, lease)
-            except (EngineError, LeaseholdError) as trouble:
-                logger.warning("lease %s is not yet as the policy says: %s", lease.id, trouble)
-                done = False
+                orders = [from_document(each) for each in await self._store.documents(KIND)]
+                revocations = await self._book.standing()
+            except LeaseholdError as trouble:
+                logger.error("orders wait: %s", trouble)
+                return [Progress()]
+            works = [*map(self._obey, orders), *map(self._revoke, revocations)]
+            for work in works:
+                try:
+                    progress = await work
+                except LeaseholdError as trouble:
+                    logger.error("an order waits: %s", trouble)
+                    progress = Progress()
+                if progress is not None:
+                    left.append(progress)
+        return left
+
+    async def _obey(self, order: Order) -> Progress | None:
+        """Have the leases be as the policy says; how they fare, None when they are so."""
+        if order.max_ttl_s is None:
+            progress = await self._end(order)
+            met = not progress.left
+        else:
+            progress, met = Progress(), await self._cap(order, order.max_ttl_s)
+        if not met:
+            return progress
+        await self._store.keep([order.done()])
+        return None
+
+    async def _end(self, order: Order) -> Progress:
+        progress, now_ms = Progress(), self._clock.now_ms()
+        for prefix in order.prefixes:
+            async for page in self._pages(prefix, _NOT_ENDING, order.covers):
+                await self._ending.begin(page, Cause.CONFIG, now_ms)
+            progress += await self._store.progress(prefix, before_generation=order.generation)
+        self._hurry()
+        return progress
+
+    async def _cap(self, order: Order, max_ttl_s: int) -> bool:
+        done, why = True, f"generation {order.generation} allows {max_ttl_s} s"
+        for prefix in order.prefixes:
+            async for page in self._pages(prefix, _NOT_ENDING, order.covers):
+                for lease in page:
+                    try:
+                        await self._ending.cap(lease.id, max_ttl_s, why)
+                    except LeaseholdError as trouble:
+                        logger.warning("lease %s is not capped yet: %s", lease.id, trouble)
+                        done = False
         return done
 
-    async def _meet(self, order: Order, lease: Lease) -> bool:
-        """Whether the lease is as the order says: over, with its access, or capped."""
-        if order.max_ttl_s is None:
-            # Once it is revoking, the expiry worker comes back for ever.
-            return await self._ending.end(lease.id, Cause.CONFIG)
-        why = f"generation {order.generation} allows {order.max_ttl_s} s"
-        await self._ending.cap(lease.id, order.max_ttl_s, why)
-        return True
+    async def _revoke(self, order: Revocation) -> Progress | None:
+        """Have the leases below a prefix end; how they fare, None when they did."""
+        states = _NOT_ENDING if order.begun else LIVE
+        async for page in self._pages(order.prefix, states, order.covers):
+            await self._ending.begin(page, Cause.OPERATOR, order.at_ms, order.caller, order.id)
+            self._hurry()
+        progress = await self._store.progress(order.prefix, at_ms=order.at_ms)
+        if order.is_met(progress):
+            await self._finish(order, progress)
+            return None
+        if not order.begun:
+            await self._book.note(order, replace(order, begun=True))
+        return progress
 
-    async def _leases(self, order: Order) -> AsyncIterator[Lease]:
-        """Live leases of the role that were made under an older generation."""
-        for operation in order.operations:
-            prefix, after = f"{order.mount}/{operation}/{order.role}/", ""
-            while page := await self._store.find(
-                prefix=prefix, states=_LIVE, after=after, limit=PAGE
-            ):
-                after = page[-1].id
-                for lease in page:
-                    if lease.generation < order.generation:
-                        yield lease
+    async def _finish(self, order: Revocation, progress: Progress) -> None:
+        now_ms = self._clock.now_ms()
+        told = Event.new(
+            EventType.REVOCATION_FINISHED,
+            now_ms,
+            None,
+            about=order.prefix,
+            order=order.id,
+            leases=str(progress.total),
+            s=str((now_ms - order.at_ms) // 1000),
+        )
+        await self._book.note(order, order.finished(now_ms, progress), told)
+
+    async def _pages(
+        self, prefix: str, states: Collection[LeaseState], covers: Callable[[Lease], bool]
+    ) -> AsyncIterator[list[Lease]]:
+        after: str | None = ""
+        while after is not None:
+            page = await self._store.find(
+                prefix=prefix, states=tuple(states), after=after, limit=PAGE
+            )
+            after = page[-1].id if len(page) == PAGE else None
+            hit("enforce.page")
+            yield [lease for lease in page if covers(lease)]

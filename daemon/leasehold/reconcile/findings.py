@@ -41,6 +41,7 @@ class What(StrEnum):
     NOT_SERVED = "not-served"
     ORPHAN = "orphan"
     RESURRECTED = "resurrected"
+    FORCED = "forced"
     WRONG_TAG = "wrong-tag"
     GHOST = "ghost"
 

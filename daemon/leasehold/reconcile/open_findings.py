@@ -70,6 +70,16 @@ class OpenFindings:
             await self._write(writes)
         return seen
 
+    async def stand(self, seen: Looked) -> None:
+        """These stand from now on, besides what does, until a look at their scope misses them."""
+        now_ms = self._clock.now_ms()
+        known = {finding.fingerprint for finding in await self.load()}
+        await self._write(
+            self._begun(finding, now_ms)
+            for finding in compare((), seen, now_ms).found
+            if finding.fingerprint not in known
+        )
+
     async def removed(self, findings: Iterable[Finding], told: Callable[[Finding], Event]) -> None:
         """These are over since somebody removed what was found. Raises Unavailable."""
         await self._write((each, each.cleared(), told(each)) for each in findings)

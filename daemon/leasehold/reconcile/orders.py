@@ -10,6 +10,7 @@ from typing import Any
 
 from leasehold.bundle import Bundle, OnChange, OnRemoval
 from leasehold.leases.store import Document
+from leasehold.model import Lease
 
 KIND = "order"
 
@@ -28,6 +29,15 @@ class Order:
     def name(self) -> str:
         """Its place in the store."""
         return f"{self.generation:010d}/{self.mount}/{self.role}"
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """What the ids of the leases begin with."""
+        return tuple(f"{self.mount}/{word}/{self.role}/" for word in self.operations)
+
+    def covers(self, lease: Lease) -> bool:
+        """Whether the lease, whose id begins so, was made under an older generation."""
+        return lease.generation < self.generation
 
     def document(self) -> Document:
         """This as the store keeps it."""

@@ -15,6 +15,7 @@ from typing import TypeVar
 from leasehold.clock import Clock
 from leasehold.engines.guarded import GuardedEngine
 from leasehold.errors import TargetChanged
+from leasehold.leases import lifecycle
 from leasehold.leases.names import AccountNames, Mark, middle_of
 from leasehold.leases.store import LeaseStore
 from leasehold.model import Lease, LeaseState
@@ -125,6 +126,8 @@ class AccountLook:
             return Sighting(What.WRONG_TAG, why, account=name)
         if lease.state is not LeaseState.REVOKED:
             return None
+        if lifecycle.was_forced(lease):
+            return forced(lease)
         ended = self._clock.wall(lease.ended_ms or lease.expires_ms).isoformat(timespec="seconds")
         why = f"its lease ended at {ended}, and it stands again"
         return Sighting(What.RESURRECTED, why, account=name, lease_id=lease.id)
@@ -161,6 +164,12 @@ class AccountLook:
 
 def _replaced(engine: GuardedEngine) -> TargetChanged:
     return TargetChanged(f"the server behind {engine.name} was replaced while it was looked at")
+
+
+def forced(lease: Lease) -> Sighting:
+    """The account of a lease that ended by force, or is about to."""
+    why = f"its lease was ended by force; its account could not be taken away: {lease.last_error}"
+    return Sighting(What.FORCED, why, account=lease.account, lease_id=lease.id)
 
 
 def _forged(account: str) -> Sighting:

@@ -1,11 +1,12 @@
 """Where a store under test lives: opened, closed, opened again, and damaged behind its back."""
 
+import asyncio
 import contextlib
 import shutil
 import sqlite3
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -161,6 +162,14 @@ class OnAStore:
 
     def home_in(self, folder: Path) -> Home:
         raise NotImplementedError("say where stores live")
+
+    def on_a_new_store(self, body: Callable[[Home, LeaseStore], Awaitable[None]]) -> None:
+        async def run(home: Home) -> None:
+            async with home.opened() as store:
+                await body(home, store)
+
+        with tempfile.TemporaryDirectory() as folder:
+            asyncio.run(run(self.home_in(Path(folder))))
 
     @pytest.fixture
     def home(self, tmp_path: Path) -> Home:

@@ -1,10 +1,7 @@
 """What every store keeps when it is read: each query against the same question asked of a list."""
 
 import asyncio
-import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -48,11 +45,15 @@ def leases(draw: st.DrawFn) -> Lease:
         state=state,
         identity=draw(st.sampled_from(IDENTITIES)),
         engine=draw(st.sampled_from(ENGINES)),
-        expires_ms=draw(instants) + 1,
+        expires_ms=draw(instants) + 2_000,
         next_ms=None if state is LeaseState.REVOKED else draw(instants),
         quarantined=draw(st.booleans()),
         overdue=draw(st.booleans()),
         unproven=draw(st.booleans()),
+        generation=draw(st.integers(1, 3)),
+        issued_ms=START_MS - 1 + draw(st.sampled_from([0, 2_000])),
+        ended_ms=draw(instants) if state is LeaseState.REVOKED else None,
+        last_error=draw(st.sampled_from(["", "away", "denied"])),
     )
 
 
@@ -62,14 +63,6 @@ BRIEF = settings(max_examples=40)
 
 class ReadingContract(OnAStore):
     """Subclass it, and say where stores live."""
-
-    def on_a_new_store(self, body: Callable[[Home, LeaseStore], Awaitable[None]]) -> None:
-        async def run(home: Home) -> None:
-            async with home.opened() as store:
-                await body(home, store)
-
-        with tempfile.TemporaryDirectory() as folder:
-            asyncio.run(run(self.home_in(Path(folder))))
 
     @BRIEF
     @given(

@@ -5,6 +5,7 @@ from pathlib import Path
 from component.leases.contract import WritingContract
 from component.leases.damage import DamageContract
 from component.leases.home import SQLiteHome
+from component.leases.progressing import ProgressContract
 from component.leases.reading import ReadingContract
 
 
@@ -13,7 +14,7 @@ class TestWriting(WritingContract):
         return SQLiteHome(folder)
 
 
-class TestReading(ReadingContract):
+class TestReading(ReadingContract, ProgressContract):
     def home_in(self, folder: Path) -> SQLiteHome:
         return SQLiteHome(folder)
 

@@ -56,6 +56,7 @@ MOVES = st.one_of(
     st.builds(lambda now: lambda lease: lifecycle.defer(lease, now, "away"), instants),
     st.builds(lambda: lambda lease: lifecycle.mark_overdue(lease)),
     st.builds(lambda now: lambda lease: lifecycle.end(lease, now), instants),
+    st.builds(lambda now: lambda lease: lifecycle.force(lease, now), instants),
 )
 
 
@@ -76,6 +77,21 @@ def test_no_sequence_of_moves_leaves_the_table(ttl_ms, more_ms, moves) -> None:
             # Only a renewal moves the deadline back.
             assert new.ttl_ms == new.expires_ms - new.renewed_ms
         lease = new
+
+
+@given(st.sampled_from(ENDING), st.sampled_from(["", "denied"]), instants)
+def test_a_lease_that_was_forced_is_told_from_one_whose_account_went(state, why, now_ms) -> None:
+    lease = a_lease(state=state, last_error=why, cause=Cause.TTL)
+    forced, ended = lifecycle.force(lease, now_ms), lifecycle.end(lease, now_ms)
+    assert [lifecycle.was_forced(each) for each in (lease, forced, ended)] == [False, True, False]
+    assert (forced.cause, ended.cause) == (Cause.OPERATOR, Cause.TTL)
+    assert why in forced.last_error
+
+
+def test_only_what_is_ending_can_be_forced() -> None:
+    for state in set(LeaseState) - set(ENDING):
+        with pytest.raises(Conflict):
+            lifecycle.force(a_lease(state=state), START_MS)
 
 
 @given(st.lists(MOVES, min_size=1), instants)
