@@ -204,7 +204,9 @@ async def _serve(settings: Settings) -> None:
         of_drift = DriftHandlers(access, drift, removal, clock, background)
         of_metrics = MetricsHandlers(access, inspection, drift, metrics)
         vault = vault_handlers(access, issuance, handlers, types, document)
-        revocations = Revocations(access, store, clock, book, enforcer.wake, forcing.wake)
+        revocations = Revocations(
+            access, store, clock, book, background, enforcer.wake, forcing.wake
+        )
         bulk = RevocationHandlers(revocations, clock)
         stuck = IrrevocableHandlers(access, inspection, expiry.look_now)
         table = routes(

@@ -4,7 +4,7 @@ Recipes hold secrets, so their form is for sealed columns only.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from operator import attrgetter
 from typing import Any
@@ -48,7 +48,7 @@ def dump_event(event: Event) -> str:
             "lease": None
             if event.lease is None
             else dict(zip(LEASE_FIELDS, lease_values(event.lease), strict=True)),
-            "caller": None if caller is None else _caller_values(caller),
+            "caller": None if caller is None else caller_values(caller),
             "detail": dict(event.detail),
         }
     )
@@ -63,23 +63,25 @@ def load_event(text: str) -> Event:
         type=EventType(values["type"]),
         at_ms=values["at_ms"],
         lease=None if lease is None else lease_from(lease),
-        caller=None if caller is None else _caller(*caller),
+        caller=None if caller is None else caller_from(caller),
         detail=values["detail"],
     )
 
 
-def _caller_values(caller: Caller) -> list[Any]:
+def caller_values(caller: Caller) -> list[Any]:
+    """A caller as what JSON can hold; the request that it makes is left out."""
     values = [caller.uid, caller.gid, caller.pid, sorted(caller.groups)]
     return values if caller.tls is None else [*values, asdict(caller.tls)]
 
 
-def _caller(
-    uid: int, gid: int, pid: int, groups: list[int], tls: Mapping[str, Any] | None = None
-) -> Caller:
-    if tls is None:
+def caller_from(values: Sequence[Any]) -> Caller:
+    """The caller that `caller_values` was given."""
+    uid, gid, pid, groups, *tls = values
+    if not tls:
         return Caller(uid, gid, pid, frozenset(groups))
-    names, issuers = tuple(tls["names"]), tuple(tls["issuers"])
-    return Caller.over_tls(TlsPeer(names, issuers, tls["serial"], tls["address"]))
+    [peer] = tls
+    names, issuers = tuple(peer["names"]), tuple(peer["issuers"])
+    return Caller.over_tls(TlsPeer(names, issuers, peer["serial"], peer["address"]))
 
 
 def dump_recipe(recipe: Recipe) -> bytes:

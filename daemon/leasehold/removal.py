@@ -30,7 +30,6 @@ from leasehold.plugin import Account, Removal, Stage
 
 logger = logging.getLogger(__name__)
 
-SECOND_LOOK = "a second look for a late create is due"
 _ENDING = frozenset({LeaseState.REVOKING, LeaseState.DISABLED})
 
 
@@ -154,7 +153,7 @@ def _change(made: Attempt, cause: Cause | None) -> Change:
         new = lifecycle.fail(lease, now_ms, result.reason, jitter, target_away=away)
         kind = EventType.ATTEMPT_FAILED
     elif result.stage is Stage.REMOVED and (again_ms := _second_look_ms(lease, made)):
-        new = lifecycle.disable(lease, again_ms, SECOND_LOOK)
+        new = lifecycle.disable(lease, again_ms, lifecycle.SECOND_LOOK)
         kind = EventType.DISABLED
     elif result.stage is Stage.REMOVED:
         new = lifecycle.end(lease, now_ms)
@@ -166,7 +165,7 @@ def _change(made: Attempt, cause: Cause | None) -> Change:
         new = lifecycle.disable(lease, now_ms + lifecycle.BACKOFF_FIRST_MS, result.residue)
         kind = EventType.DISABLED
     events = [Event.new(kind, now_ms, new, why=new.last_error)]
-    if is_overdue(new, now_ms) and new.last_error != SECOND_LOOK:
+    if is_overdue(new, now_ms) and new.last_error != lifecycle.SECOND_LOOK:
         new = lifecycle.mark_overdue(new)
         events.append(Event.new(EventType.OVERDUE, now_ms, new))
     return Change(old=old, new=new, events=tuple(events), may_delay_audit=True)

@@ -78,7 +78,11 @@ class LeaseLife(LifeModel):
     def revoke_below(self, prefix: str, begun: bool, after: int | None) -> None:
         """An order binds what was issued before it, also when it dies with the daemon."""
         revocations = Revocations(
-            self.world.access, self.world.store, self.clock, self.world.book, lambda: None
+            self.world.access,
+            self.world.store,
+            self.clock,
+            self.world.book,
+            self.world.background,
         )
         work = revocations.order(OPERATOR, prefix, force=False)
         self.attempt(work if after is None else self.dying(work, after))

@@ -154,6 +154,20 @@ async def test_a_target_that_is_away_is_told_to_who_wants_to_know(tmp_path: Path
 
 
 @on_virtual_time
+async def test_an_order_is_carried_out_although_its_caller_hung_up(tmp_path: Path) -> None:
+    async with running(tmp_path) as (world, many):
+        for steps in range(8):
+            await world.issue()
+            caller = asyncio.create_task(many.revoke(READER, sync=True))
+            await asyncio.sleep(0)
+            world.fate.after(steps, caller.cancel)
+            await asyncio.gather(caller, return_exceptions=True)
+            world.fate.after(None)
+            await asyncio.sleep(5)
+            assert await live(world) == {}, steps
+
+
+@on_virtual_time
 async def test_an_order_that_stands_is_given_anew_and_not_doubled(tmp_path: Path) -> None:
     async with bulk(tmp_path) as (world, many):
         world.target.away = True

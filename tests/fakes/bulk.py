@@ -33,6 +33,7 @@ class Bulk:
             world.store,
             world.clock,
             world.book,
+            world.background,
             world.enforcer.wake,
             self.forcing.wake,
         )

@@ -204,6 +204,7 @@ def test_an_engine_and_its_password_may_go_and_every_lease_still_ends_at_its_tim
     secret.write_text(postgres.password)
     secret.chmod(0o600)
     text = policy_for(postgres).replace("env:TEST_PG_PASSWORD", f"file:{secret}")
+    text = text.replace("default_ttl: 2s", "default_ttl: 8s")  # it lives through the restart
     text += "safety: {max_deletes: 9, max_delete_pct: 100}\n"
     daemon.write_policy(text)
     daemon.flags = ("--apply", "manual")

@@ -72,6 +72,9 @@ def revoke(
         print_json(shown)
     else:
         click.echo(text)
+    if shown.get("forced"):
+        told = f"{shown['forced']} of them by force; their accounts may stand, leasehold orphans"
+        click.echo(f"leasehold: {told} shows which", err=True)
     if partly:
         click.echo("leasehold: not all have ended; the daemon goes on until they have", err=True)
         raise click.exceptions.Exit(PARTLY)

@@ -30,6 +30,7 @@ OVERDUE_MS = 30_000
 """How long after its deadline an account may stand before it is overdue."""
 QUARANTINE_ATTEMPTS = 10
 """Failed attempts after which a lease goes to the slow lane; it is still tried for ever (Q4)."""
+SECOND_LOOK = "a second look for a late create is due"
 UNTRIED = "no attempt was made"
 BACKOFF_FIRST_MS, BACKOFF_CAP_MS = 2_000, 300_000
 
@@ -174,4 +175,4 @@ def was_forced(lease: Lease) -> bool:
 
 def looks_again(lease: Lease) -> bool:
     """Whether the lease waits for a second look at its account (rule W7), and for nothing else."""
-    return lease.state is LeaseState.DISABLED and lease.unproven
+    return lease.state is LeaseState.DISABLED and lease.last_error == SECOND_LOOK

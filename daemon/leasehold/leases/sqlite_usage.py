@@ -19,7 +19,8 @@ _FAILING = "state = 'revoking' AND last_error <> '' AND next_ms > :at_ms"
 # A column beside a single max() is of the row that has the maximum (SQLite, "Bare columns").
 PROGRESS = f"""
     SELECT count(*), total(state IN ('disabled', 'revoked')), total(state = 'revoked'),
-        total({_FAILING}), max(CASE WHEN {_FAILING} THEN next_ms END), last_error
+        total(state = 'revoked' AND last_error <> ''), total({_FAILING}),
+        max(CASE WHEN {_FAILING} THEN next_ms END), last_error
     FROM lease
     WHERE id >= :prefix AND id < :behind AND substr(id, 1, length(:prefix)) = :prefix
         AND issued_ms <= :until_ms AND generation < :generation
@@ -43,11 +44,12 @@ def progress(
         "until_ms": _EVER_MS if at_ms is None else at_ms,
         "generation": _EVER_MS if before_generation is None else before_generation,
     }
-    total, ended, gone, failing, _, error = db.execute(PROGRESS, values).fetchone()
+    total, ended, gone, forced, failing, _, error = db.execute(PROGRESS, values).fetchone()
     return Progress(
         total=total,
         ended=int(ended),
         gone=int(gone),
+        forced=int(forced),
         failing=int(failing),
         last_error=error if failing else "",
     )

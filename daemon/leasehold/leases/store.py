@@ -96,13 +96,15 @@ class Counts:
 class Progress:
     """How far leases that are to end have come.
 
-    Of `total`, the access of `ended` has ended, and `gone` of those have ended altogether; an
-    attempt at `failing` others failed, last with `last_error`. The rest waits for an attempt.
+    Of `total`, the access of `ended` has ended, and `gone` of those have ended altogether, `forced`
+    of these by force. An attempt at `failing` others failed, last with `last_error`; the rest waits
+    for one.
     """
 
     total: int = 0
     ended: int = 0
     gone: int = 0
+    forced: int = 0
     failing: int = 0
     last_error: str = ""
 
@@ -122,6 +124,7 @@ class Progress:
             total=self.total + other.total,
             ended=self.ended + other.ended,
             gone=self.gone + other.gone,
+            forced=self.forced + other.forced,
             failing=self.failing + other.failing,
             last_error=self.last_error or other.last_error,
         )

@@ -154,6 +154,7 @@ class Enforcer:
             about=order.prefix,
             order=order.id,
             leases=str(progress.total),
+            forced=str(progress.forced) if progress.forced else "",
             s=str((now_ms - order.at_ms) // 1000),
         )
         await self._book.note(order, order.finished(now_ms, progress), told)

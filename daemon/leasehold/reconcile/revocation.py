@@ -11,6 +11,7 @@ from typing import Any
 
 from leasehold.leases.store import Document, Progress
 from leasehold.model import Caller, Lease
+from leasehold.record import caller_from, caller_values
 
 KIND = "revocation"
 _ID_BYTES = 8
@@ -20,27 +21,20 @@ _ID_BYTES = 8
 class Revocation:
     """Leases whose ids begin with `prefix` end at `at_ms` (lease time).
 
-    `by` is the identity that asked, `uid` and the others its process. With `force` a lease ends
-    even though its account cannot be taken away. `begun` says that every lease was told to end;
-    `outcome` is kept when that is so of all, at `finished_ms`.
+    `caller` asked for it as the identity `by`. With `force` a lease ends even though its account
+    cannot be taken away. `begun` says that every lease was told to end; `outcome` is what it came
+    to, at `finished_ms`.
     """
 
     id: str
     prefix: str
     at_ms: int
     by: str
-    uid: int
-    gid: int
-    pid: int
+    caller: Caller
     force: bool = False
     begun: bool = False
     finished_ms: int | None = None
     outcome: Progress = field(default_factory=Progress)
-
-    @property
-    def caller(self) -> Caller:
-        """Who asked, for records."""
-        return Caller(self.uid, self.gid, self.pid)
 
     def covers(self, lease: Lease) -> bool:
         """Whether the lease, whose id begins so, is one that must end."""
@@ -56,7 +50,8 @@ class Revocation:
 
     def document(self) -> Document:
         """This as the store keeps it."""
-        return Document(KIND, self.id, asdict(self))
+        value = {**asdict(self), "caller": caller_values(self.caller)}
+        return Document(KIND, self.id, value)
 
     def forgotten(self) -> Document:
         """What takes it away."""
@@ -71,4 +66,5 @@ def new_id() -> str:
 def from_document(document: Document) -> Revocation:
     """What `Revocation.document` was made from."""
     value: Mapping[str, Any] = document.value or {}
-    return Revocation(**{**value, "outcome": Progress(**value["outcome"])})
+    caller, outcome = caller_from(value["caller"]), Progress(**value["outcome"])
+    return Revocation(**{**value, "caller": caller, "outcome": outcome})

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from leasehold.access import PATH_CHARS, Access
+from leasehold.background import Background
 from leasehold.clock import Clock
 from leasehold.errors import Invalid, NotFound
 from leasehold.leases.store import LeaseStore, Progress
@@ -30,12 +31,14 @@ class Revocations:
         store: LeaseStore,
         clock: Clock,
         book: RevocationBook,
+        background: Background,
         *wake: Callable[[], None],
     ) -> None:
         self._access = access
         self._store = store
         self._clock = clock
         self._book = book
+        self._background = background
         self._wake = wake
 
     async def order(self, caller: Caller, prefix: str, *, force: bool) -> Revocation:
@@ -44,6 +47,9 @@ class Revocations:
         Given again while it stands, an order moves to the present instant and keeps its id. Raises
         Invalid, Denied, Unavailable.
         """
+        return await self._background.finish(self._order(caller, prefix, force=force))
+
+    async def _order(self, caller: Caller, prefix: str, *, force: bool) -> Revocation:
         if len(prefix) > PATH_CHARS:
             raise Invalid(f"prefix: has {len(prefix)} characters; allowed are {PATH_CHARS}")
         if not (prefix.endswith("/") or _may_be_id(prefix)):
@@ -61,9 +67,7 @@ class Revocations:
             prefix=prefix,
             at_ms=self._clock.now_ms(),
             by=decision.identity.name,
-            uid=caller.uid,
-            gid=caller.gid,
-            pid=caller.pid,
+            caller=caller,
             force=force,
         )
         told = Event.new(

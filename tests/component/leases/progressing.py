@@ -15,6 +15,7 @@ from component.leases.reading import (
     numbers,
     populations,
 )
+from leasehold.leases import lifecycle
 from leasehold.leases.store import Change, LeaseStore
 from leasehold.model import LeaseState
 
@@ -52,6 +53,7 @@ class ProgressContract(OnAStore):
                 len(failing),
             )
             assert found.gone == sum(lease.state is LeaseState.REVOKED for lease in meant)
+            assert found.forced == sum(lifecycle.was_forced(lease) for lease in meant)
             assert found.left == found.waiting + found.failing
             latest = max((lease.next_ms for lease in failing), default=None)
             errors = {lease.last_error for lease in failing if lease.next_ms == latest}
