@@ -12,7 +12,6 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -76,7 +75,7 @@ from leasehold.serving import Serving
 from leasehold.settings import Settings
 from leasehold.sources.choose import source_for
 from leasehold.systemd import notify
-from leasehold.upkeep import Upkeep
+from leasehold.upkeep import Upkeep, troubles
 
 logger = logging.getLogger(__name__)
 
@@ -186,7 +185,7 @@ async def _serve(settings: Settings) -> None:
             engines=engines,
             clock=clock,
             troubles=lambda: (
-                *_troubles(applier, engines, publisher),
+                *troubles(applier, engines, publisher),
                 *drift.troubles(),
                 *drills.troubles(),
                 *api.troubles(),
@@ -290,18 +289,3 @@ async def _publisher(
         clock=clock,
         deployment=settings.deployment or store.deployment_id,
     )
-
-
-def _troubles(applier: Applier, engines: Engines, publisher: MqttPublisher | None) -> Sequence[str]:
-    """What degrades the daemon besides its leases, one line each."""
-    found = [f"the newest policy is not served: {applier.trouble}"] if applier.trouble else []
-    if applier.source_trouble:
-        found.append(f"the policy's source: {applier.source_trouble}")
-    if publisher is not None and publisher.trouble:
-        found.append(f"events: {publisher.trouble}")
-    found += [
-        f"engine {engine.name}: {engine.reason or engine.state}"
-        for engine in engines.statuses()
-        if engine.state == "down" or engine.reason
-    ]
-    return found

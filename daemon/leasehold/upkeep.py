@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from leasehold.clock import SystemClock
 from leasehold.engines.registry import Engines
 from leasehold.errors import LeaseholdError
+from leasehold.events.mqtt import MqttPublisher
 from leasehold.leases.store import LeaseStore
 from leasehold.model import Event, EventType
 from leasehold.reconcile.applier import Applier
@@ -123,3 +124,18 @@ class Upkeep:
             notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
             await self._applier.look()
             notify("READY=1")
+
+
+def troubles(applier: Applier, engines: Engines, publisher: MqttPublisher | None) -> Sequence[str]:
+    """What degrades the daemon besides its leases, one line each."""
+    found = [f"the newest policy is not served: {applier.trouble}"] if applier.trouble else []
+    if applier.source_trouble:
+        found.append(f"the policy's source: {applier.source_trouble}")
+    if publisher is not None and publisher.trouble:
+        found.append(f"events: {publisher.trouble}")
+    found += [
+        f"engine {engine.name}: {engine.reason or engine.state}"
+        for engine in engines.statuses()
+        if engine.state == "down" or engine.reason
+    ]
+    return found

@@ -14,7 +14,7 @@ from servers.postgres import PostgresServer
 
 pytestmark = pytest.mark.servers
 
-COUNT = 3_000
+COUNT = 2_000
 FAST_S = 2.0
 PREFIX = "/v1/sys/leases/revoke-prefix/database/creds/reader"
 FORCE = "/v1/sys/leases/revoke-force/database/creds/reader"

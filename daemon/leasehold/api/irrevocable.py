@@ -6,6 +6,7 @@ Here those are overdue or quarantined ones. They are tried for ever, so the word
 from collections.abc import Callable
 
 from leasehold.access import Access
+from leasehold.api.described import Field, Holds, described
 from leasehold.api.handlers import Ask
 from leasehold.api.replies import Reply
 from leasehold.errors import Invalid, NotFound
@@ -13,6 +14,7 @@ from leasehold.inspection import Inspection
 
 MOST = 10_000
 IRREVOCABLE = "irrevocable"
+_TYPE = Field("type", Holds.TEXT, f"`{IRREVOCABLE}`.", must=True)
 
 
 class IrrevocableHandlers:
@@ -25,12 +27,18 @@ class IrrevocableHandlers:
         self._inspection = inspection
         self._look_now = look_now
 
+    @described(_TYPE, refusals=(NotFound,))
     async def count(self, ask: Ask) -> Reply:
         """GET `sys/leases/count`: how many there are, by mount."""
         _check_type(ask)
         counts = await self._inspection.irrevocable_by_mount(ask.caller)
         return Reply(body={"data": {"lease_count": sum(counts.values()), "counts": dict(counts)}})
 
+    @described(
+        _TYPE,
+        Field("limit", Holds.COUNT, f"How many, {MOST} at most, which `none` means too."),
+        refusals=(NotFound,),
+    )
     async def leases(self, ask: Ask) -> Reply:
         """GET `sys/leases`: which there are, the oldest deadline first."""
         _check_type(ask)
@@ -45,6 +53,7 @@ class IrrevocableHandlers:
         ]
         return Reply(body={"data": {"lease_count": len(leases), "leases": leases}}, warnings=cut)
 
+    @described(answers=(202,))
     async def tidy(self, ask: Ask) -> Reply:
         """`sys/leases/tidy`: try now what should have ended."""
         await self._access.require(ask.caller, "leasehold/leases", "operate")

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from leasehold.api.described import Field, Holds, described
 from leasehold.api.handlers import Ask
 from leasehold.api.replies import Reply, instant
 from leasehold.clock import Clock
-from leasehold.errors import Unavailable
+from leasehold.errors import NotFound, Unavailable
 from leasehold.leases.store import Progress
 from leasehold.reconcile.revocation import Revocation
 from leasehold.reconcile.revocations import Revocations
@@ -15,6 +16,9 @@ PATIENCE_S = 5.0
 """How long is waited where nobody says whether to wait."""
 SYNC_S = 45.0
 """How long is waited for `sync`; below what any request may take."""
+_SYNC = Field(
+    "sync", Holds.FLAG, "Whether to wait for all of it, or not at all; else some seconds."
+)
 
 
 class RevocationHandlers:
@@ -24,10 +28,12 @@ class RevocationHandlers:
         self._revocations = revocations
         self._clock = clock
 
+    @described(_SYNC, answers=(204, 202))
     async def revoke_prefix(self, ask: Ask) -> Reply:
         """`sys/leases/revoke-prefix/<prefix>`: end all leases below it."""
         return await self._revoke(ask, force=False)
 
+    @described(_SYNC, answers=(204, 202))
     async def revoke_force(self, ask: Ask) -> Reply:
         """`sys/leases/revoke-force/<prefix>`: the same, whatever the targets say."""
         return await self._revoke(ask, force=True)
@@ -44,11 +50,13 @@ class RevocationHandlers:
             raise Unavailable(_what_is_left(order, progress))
         return Reply(status=204, headers=headers)
 
+    @described(refusals=())
     async def revocations(self, ask: Ask) -> Reply:
         """GET `leasehold/revocations`: those that stand, and the last ones that are over."""
         found = await self._revocations.all(ask.caller)
         return Reply(body={"data": {"revocations": [self._shown(*each) for each in found]}})
 
+    @described(refusals=(NotFound,))
     async def revocation(self, ask: Ask) -> Reply:
         """GET `leasehold/revocations/<id>`: how far one has come."""
         found = await self._revocations.one(ask.caller, ask.path["id"])
