@@ -1,6 +1,6 @@
-"""A client of the daemon over its Unix socket: standard library only, quick to import, blocking.
+"""A client of the daemon: standard library only, quick to import, blocking.
 
-    client = Client(Path("/run/leasehold/leasehold.sock"))
+    client = Client()  # where LEASEHOLD_ADDR or LEASEHOLD_SOCKET says, else the default socket
     credential = client.read("database/creds/app-readonly", ttl="15m")
     connect(password=credential.fields["password"].reveal())
 
@@ -8,7 +8,16 @@ Each call is one request on a connection of its own, so a client may be shared b
 are those of `leasehold.errors`, and `Unreachable` when there is no daemon to ask.
 """
 
-from leasehold.client.client import Client, IssuedCredential, RenewedLease
-from leasehold.client.connection import DEFAULT_SOCKET, Unreachable
+from leasehold.client.client import Client
+from leasehold.client.endpoint import DEFAULT_SOCKET, Https, UnixSocket
+from leasehold.client.replies import IssuedCredential, RenewedLease, Unreachable
 
-__all__ = ["DEFAULT_SOCKET", "Client", "IssuedCredential", "RenewedLease", "Unreachable"]
+__all__ = [
+    "DEFAULT_SOCKET",
+    "Client",
+    "Https",
+    "IssuedCredential",
+    "RenewedLease",
+    "UnixSocket",
+    "Unreachable",
+]

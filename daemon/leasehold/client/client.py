@@ -1,14 +1,22 @@
 """The verbs of a lease and the daemon's own pages, as calls."""
 
 import base64
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from leasehold.client.connection import DEFAULT_SOCKET, Reply, send
-from leasehold.errors import LeaseholdError, NotFound
+from leasehold.client.connection import send
+from leasehold.client.endpoint import Endpoint, endpoint_of
+from leasehold.client.replies import (
+    IssuedCredential,
+    RenewedLease,
+    Reply,
+    issued,
+    renewed,
+    revoked,
+)
 from leasehold.secret import Secret
 
 TIMEOUT_S = 70.0
@@ -16,36 +24,25 @@ TIMEOUT_S = 70.0
 PAGE = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssuedCredential:
-    """A credential and its lease, which ends in `ttl_s` seconds. `fields` differ by engine."""
-
-    lease_id: str
-    ttl_s: int
-    renewable: bool
-    fields: Mapping[str, Secret]
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenewedLease:
-    """A lease that now ends in `ttl_s` seconds."""
-
-    lease_id: str
-    ttl_s: int
-    renewable: bool
-    warnings: tuple[str, ...] = ()
-
-
 class Client:
-    """Talks to the daemon behind `socket`; a call takes at most `timeout_s` between two bytes.
+    """Talks to the daemon at `address`; a call takes at most `timeout_s` between two bytes.
+
+    `address` is the path of a socket, a text (`unix:///path`, `https://host:port`) or an endpoint;
+    without it the environment says where, as for the commands. A `token` that is given is sent over
+    the socket too; those of the environment go over https only.
 
     Every method raises Unreachable when no daemon answers, Denied, NotFound, Invalid,
     LimitReached and Unavailable as the daemon says.
     """
 
-    def __init__(self, socket: Path = DEFAULT_SOCKET, timeout_s: float = TIMEOUT_S) -> None:
-        self._socket = socket
+    def __init__(
+        self,
+        address: Endpoint | Path | str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        *,
+        token: Secret | None = None,
+    ) -> None:
+        self._endpoint = endpoint_of(os.environ, address, token)
         self._timeout_s = timeout_s
 
     def read(self, path: str, ttl: str | int | None = None) -> IssuedCredential:
@@ -54,37 +51,19 @@ class Client:
         `ttl` asks for a span, whole seconds or a text such as `15m`; the policy may shorten it.
         """
         reply = self._get(quote(path.strip("/")), {} if ttl is None else {"ttl": ttl})
-        body = reply.body
-        if not body.get("lease_id"):
-            raise LeaseholdError(f"{path} answers without a lease; it is no path of a role")
-        return IssuedCredential(
-            lease_id=body["lease_id"],
-            ttl_s=body["lease_duration"],
-            renewable=body["renewable"],
-            fields={name: Secret(str(value)) for name, value in body["data"].items()},
-            warnings=tuple(body.get("warnings") or ()),
-        )
+        return issued(path, reply)
 
     def renew(self, lease_id: str, increment: str | int | None = None) -> RenewedLease:
         """Move the lease's end to `increment` from now, at most to where the policy caps it."""
         asked = {"lease_id": lease_id} | ({} if increment is None else {"increment": increment})
-        body = self._put("sys/leases/renew", asked).body
-        return RenewedLease(
-            lease_id=body["lease_id"],
-            ttl_s=body["lease_duration"],
-            renewable=body["renewable"],
-            warnings=tuple(body.get("warnings") or ()),
-        )
+        return renewed(self._put("sys/leases/renew", asked))
 
     def revoke(self, lease_id: str, *, wait: bool = True) -> bool:
         """End the lease now. True: the account is gone. False: queued, and tried until it is.
 
         Raises NotFound for a lease that never was, or is another's.
         """
-        reply = self._put("sys/leases/revoke", {"lease_id": lease_id, "sync": wait})
-        if reply.lease == "unknown":
-            raise NotFound("no such lease, or it is not yours")
-        return reply.status == 204
+        return revoked(self._put("sys/leases/revoke", {"lease_id": lease_id, "sync": wait}))
 
     def revoke_prefix(self, prefix: str, *, force: bool = False) -> str:
         """Order that every lease below `prefix` ends, and return the order's id without waiting.
@@ -252,7 +231,7 @@ class Client:
 
     def _get(self, target: str, query: Mapping[str, object]) -> Reply:
         suffix = f"?{urlencode(query)}" if query else ""
-        return send(self._socket, self._timeout_s, "GET", f"/v1/{target}{suffix}", None)
+        return send(self._endpoint, self._timeout_s, "GET", f"/v1/{target}{suffix}", None)
 
     def _put(self, target: str, body: Mapping[str, object]) -> Reply:
-        return send(self._socket, self._timeout_s, "PUT", f"/v1/{target}", body)
+        return send(self._endpoint, self._timeout_s, "PUT", f"/v1/{target}", body)
