@@ -5,7 +5,8 @@
     connect(password=credential.fields["password"].reveal())
 
 Each call is one request on a connection of its own, so a client may be shared by threads. Errors
-are those of `leasehold.errors`, and `Unreachable` when there is no daemon to ask.
+are those of `leasehold.errors`, and `Unreachable` when there is no daemon to ask. The same for
+asyncio is in `leasehold.client.aio`; pools of database connections are in `leasehold.client.pool`.
 """
 
 from leasehold.client.client import Client

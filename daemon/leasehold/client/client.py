@@ -4,7 +4,7 @@ import base64
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from leasehold.client.connection import send
@@ -18,6 +18,11 @@ from leasehold.client.replies import (
     revoked,
 )
 from leasehold.secret import Secret
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from leasehold.client.held import HeldCredential, OnLost
 
 TIMEOUT_S = 70.0
 """Longer than the daemon gives any request, so that its own answer is heard."""
@@ -52,6 +57,17 @@ class Client:
         """
         reply = self._get(quote(path.strip("/")), {} if ttl is None else {"ttl": ttl})
         return issued(path, reply)
+
+    def credential(
+        self, path: str, ttl: str | int | None = None, on_lost: "OnLost | None" = None
+    ) -> "AbstractContextManager[HeldCredential]":
+        """A credential for the length of a `with` block, renewed meanwhile and revoked at its end.
+
+        `on_lost` is called once, from another thread, if the lease ends before the block does.
+        """
+        from leasehold.client.credential import held  # here, since commands need none of it
+
+        return held(self, path, ttl, on_lost)
 
     def renew(self, lease_id: str, increment: str | int | None = None) -> RenewedLease:
         """Move the lease's end to `increment` from now, at most to where the policy caps it."""

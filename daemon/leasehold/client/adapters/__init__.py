@@ -1,0 +1,1 @@
+"""Adapters of dynamic pools, one module a driver, which that module alone imports."""

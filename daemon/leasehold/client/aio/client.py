@@ -1,0 +1,76 @@
+"""The verbs of a lease, awaited. Operators' calls are in the blocking client only."""
+
+import os
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from leasehold.client.aio.connection import send
+from leasehold.client.aio.credential import held
+from leasehold.client.client import TIMEOUT_S
+from leasehold.client.endpoint import Endpoint, endpoint_of
+from leasehold.client.held import HeldCredential, OnLost
+from leasehold.client.replies import (
+    IssuedCredential,
+    RenewedLease,
+    Reply,
+    issued,
+    renewed,
+    revoked,
+)
+from leasehold.secret import Secret
+
+
+class AsyncClient:
+    """Talks to the daemon at `address`, named as for `Client`; a call takes at most `timeout_s`.
+
+    It holds nothing open, so there is nothing to close. Errors are those of `Client`.
+    """
+
+    def __init__(
+        self,
+        address: Endpoint | Path | str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        *,
+        token: Secret | None = None,
+    ) -> None:
+        self._endpoint = endpoint_of(os.environ, address, token)
+        self._timeout_s = timeout_s
+
+    async def read(self, path: str, ttl: str | int | None = None) -> IssuedCredential:
+        """A new credential at `path`, of a life of `ttl`; see `Client.read`."""
+        query = "" if ttl is None else f"?{urlencode({'ttl': ttl})}"
+        return issued(path, await self._send("GET", f"{quote(path.strip('/'))}{query}", None))
+
+    def credential(
+        self, path: str, ttl: str | int | None = None, on_lost: OnLost | None = None
+    ) -> AbstractAsyncContextManager[HeldCredential]:
+        """A credential for the length of a block, renewed meanwhile and revoked at its end.
+
+        `on_lost` is called once, from the loop, if the lease ends before the block does.
+        """
+        return held(self, path, ttl, on_lost)
+
+    async def renew(self, lease_id: str, increment: str | int | None = None) -> RenewedLease:
+        """Move the lease's end to `increment` from now, at most to where the policy caps it."""
+        asked = {"lease_id": lease_id} | ({} if increment is None else {"increment": increment})
+        return renewed(await self._send("PUT", "sys/leases/renew", asked))
+
+    async def revoke(self, lease_id: str, *, wait: bool = True) -> bool:
+        """End the lease now. True: the account is gone. False: queued, and tried until it is.
+
+        Raises NotFound for a lease that never was, or is another's.
+        """
+        body = {"lease_id": lease_id, "sync": wait}
+        return revoked(await self._send("PUT", "sys/leases/revoke", body))
+
+    async def lookup(self, lease_id: str) -> Mapping[str, Any]:
+        """What the daemon says of one lease of the caller's: id, times, ttl, renewable."""
+        reply = await self._send("PUT", "sys/leases/lookup", {"lease_id": lease_id})
+        data: Mapping[str, Any] = reply.body["data"]
+        return data
+
+    async def _send(self, method: str, target: str, body: Mapping[str, object] | None) -> Reply:
+        return await send(self._endpoint, self._timeout_s, method, f"/v1/{target}", body)

@@ -1,0 +1,60 @@
+"""One HTTP request to the daemon, as `leasehold.client.connection` sends it, awaited."""
+
+import asyncio
+from collections.abc import Mapping
+
+import aiohttp
+from yarl import URL
+
+from leasehold.client.connection import headers_of, payload_of, tls_context
+from leasehold.client.endpoint import Endpoint, UnixSocket
+from leasehold.client.replies import Reply, reply_of, unreachable
+
+
+async def send(
+    endpoint: Endpoint,
+    timeout_s: float,
+    method: str,
+    target: str,
+    body: Mapping[str, object] | None,
+) -> Reply:
+    """Send one request to the daemon at `endpoint` and return its reply.
+
+    Raises Unreachable when nobody answers within `timeout_s`, ConfigError for files of TLS that
+    cannot be used, else the error that the daemon's refusal stands for.
+    """
+    if isinstance(endpoint, UnixSocket):
+        connector: aiohttp.BaseConnector = aiohttp.UnixConnector(str(endpoint.path))
+        place = "http://localhost"
+    else:
+        # Files are read, which may take its time.
+        connector = aiohttp.TCPConnector(ssl=await asyncio.to_thread(tls_context, endpoint))
+        place = str(endpoint)
+    try:
+        async with (
+            aiohttp.ClientSession(
+                connector=connector,
+                timeout=aiohttp.ClientTimeout(total=timeout_s),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            ) as session,
+            session.request(
+                method,
+                URL(place + target, encoded=True),
+                data=payload_of(body),
+                headers=headers_of(endpoint, body),
+                allow_redirects=False,
+            ) as response,
+        ):
+            raw = await response.read()
+    except (aiohttp.ClientError, OSError) as error:
+        raise unreachable(endpoint, _beneath(error), timeout_s) from error
+    return reply_of(endpoint, response.status, response.headers.get, raw)
+
+
+def _beneath(error: Exception) -> Exception:
+    """The error of the system that aiohttp wrapped."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return error.certificate_error
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return error.os_error
+    return error.__cause__ if isinstance(error.__cause__, OSError) else error

@@ -1,0 +1,77 @@
+"""A credential in use, and what its holder knows of the lease. What sync and asyncio share."""
+
+import random
+from collections.abc import Callable, Mapping
+
+from leasehold.client.replies import IssuedCredential
+from leasehold.client.term import CredentialLost, Step, Term, begun
+from leasehold.clock import Readings
+from leasehold.errors import LeaseholdError
+from leasehold.secret import Secret
+
+LONGEST_WAIT_S = 30.0
+"""A wait does not count the time in which the machine is suspended, so none is longer."""
+
+
+def now_s() -> float:
+    """Seconds that only move forward and count suspend, as lease time does."""
+    return Readings().boot_ms() / 1000
+
+
+class HeldCredential:
+    """A credential whose lease is kept alive as long as it can be."""
+
+    def __init__(self, issued: IssuedCredential, asked_at: float) -> None:
+        self._issued = issued
+        self.term = begun(issued.ttl_s, issued.renewable, asked_at, chance())
+
+    @property
+    def lease_id(self) -> str:
+        """The id of the lease."""
+        return self._issued.lease_id
+
+    @property
+    def fields(self) -> Mapping[str, Secret]:
+        """What the credential consists of. Raises CredentialLost when it must not be used."""
+        if not self.term.alive(now_s()):
+            raise self.lost()
+        return self._issued.fields
+
+    @property
+    def ttl_s(self) -> float:
+        """Seconds that are left of the lease, as far as known; 0 when it is lost."""
+        now = now_s()
+        return self.term.ends - now if self.term.alive(now) else 0.0
+
+    def lost(self) -> CredentialLost:
+        """The error that says how it was lost."""
+        how = "was revoked" if self.term.over else "has ended"
+        why = f" ({self.term.why})" if self.term.why else ""
+        error = CredentialLost(f"lease {self.lease_id} {how}{why}; ask for a new credential")
+        error.__cause__ = self.term.why
+        return error
+
+    def idle_s(self) -> float:
+        """How long there is nothing to do for the lease, at most LONGEST_WAIT_S."""
+        until = self.term.ends if self.term.step is Step.NOTHING else self.term.due
+        return min(max(0.0, min(until, self.term.ends) - now_s()), LONGEST_WAIT_S)
+
+
+Outcome = tuple[int, bool] | LeaseholdError
+"""The seconds that are left and whether the lease is renewable, or why that is not known."""
+OnLost = Callable[[CredentialLost], None]
+
+
+def after(term: Term, outcome: Outcome, asked_at: float) -> Term:
+    """What is known of the lease when the step of `term`, taken at `asked_at`, had `outcome`."""
+    if isinstance(outcome, LeaseholdError):
+        return term.failed(outcome, now_s(), chance())
+    ttl_s, renewable = outcome
+    if term.step is Step.LOOK:
+        return term.found(ttl_s, asked_at, chance())
+    return term.granted(ttl_s, renewable, asked_at, chance())
+
+
+def chance() -> float:
+    """A number from 0 up to 1."""
+    return random.random()  # noqa: S311 - it spreads load and guards nothing
