@@ -132,3 +132,27 @@ def test_an_engine_that_is_down_is_told_with_its_reason(
         assert "PostgreSQL cannot be reached" in table
     finally:
         postgres.start()
+
+
+def test_the_daemon_is_found_by_address_and_by_environment(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon.start()
+    assert leasehold("status", "--address", f"unix://{daemon.socket}").returncode == 0
+    monkeypatch.setenv("VAULT_ADDR", f"unix://{daemon.socket}")
+    assert leasehold("status").returncode == 0
+    monkeypatch.setenv("LEASEHOLD_ADDR", "http://127.0.0.1:8200")
+    done = leasehold("status")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "leasehold: LEASEHOLD_ADDR: found 'http://127.0.0.1:8200'; plain HTTP is not served;"
+        " allowed are unix:///path and https://host:port\n"
+    )
+
+
+def test_a_command_that_asks_no_daemon_does_not_judge_its_address(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEASEHOLD_ADDR", "http://127.0.0.1:8200")
+    done = leasehold("plan", str(daemon.policies), "--offline", "--base", str(daemon.policies))
+    assert done.returncode == 0, done.stderr

@@ -1,11 +1,10 @@
 """`leasehold apply`: serve what the policy source has."""
 
 import sys
-from pathlib import Path
 
 import click
 
-from leasehold.cli.asking import socket_option
+from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.output import examples, json_option, print_json
 from leasehold.cli.plan_text import as_text
 from leasehold.client import Client
@@ -29,14 +28,14 @@ DIFFERS, PARTLY = 2, 7
 )
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when something changed.")
 @json_option
-@socket_option
+@daemon_option
 def apply(
     checksum: str | None,
     yes: bool,
     allow: tuple[str, ...],
     detailed_exitcode: bool,
     as_json: bool,
-    socket: Path,
+    daemon: Daemon,
 ) -> None:
     """Serve what the policy source has now.
 
@@ -47,7 +46,7 @@ def apply(
     the plan is another one now, 5 somebody else is at an apply, 6 the policy is invalid, 7 served,
     but some leases are not yet as it says (the daemon goes on).
     """
-    client = Client(socket)
+    client = daemon()
     if checksum is None:
         checksum = _looked_at(client, yes=yes, as_json=as_json)
     done = client.apply(checksum, allow)

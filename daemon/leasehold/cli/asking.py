@@ -1,24 +1,41 @@
 """Where a command finds the daemon it asks."""
 
+import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from leasehold.client import DEFAULT_SOCKET
+from leasehold.client import Client
+from leasehold.client.endpoint import DEFAULT_SOCKET, find_endpoint
 
+Daemon = Callable[[], Client]
+"""Gives a client of the daemon. Only when it is called the address is looked for and judged."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def socket_option(command: Command) -> Command:
-    """`--socket`, else LEASEHOLD_SOCKET, else where the package puts it; passed as `socket`."""
-    return click.option(
+def daemon_option(command: Command) -> Command:
+    """`--address` or `--socket`, else the environment, else the default; passed as `daemon`."""
+
+    @click.option(
+        "--address",
+        metavar="URL",
+        help="Address of the daemon: unix:///path or https://host:port.  [env: LEASEHOLD_ADDR,"
+        " VAULT_ADDR]",
+    )
+    @click.option(
         "--socket",
+        metavar="PATH",
         type=click.Path(path_type=Path, readable=False),
-        envvar="LEASEHOLD_SOCKET",
-        default=DEFAULT_SOCKET,
-        show_default=True,
-        show_envvar=True,
-        help="Socket of the daemon.",
-    )(command)
+        help=f"Socket of the daemon.  [env: LEASEHOLD_SOCKET; default: {DEFAULT_SOCKET}]",
+    )
+    @functools.wraps(command)
+    def asking(*args: Any, address: str | None, socket: Path | None, **options: Any) -> Any:
+        def daemon() -> Client:
+            return Client(find_endpoint(os.environ, address=address, socket=socket))
+
+        return command(*args, daemon=daemon, **options)
+
+    return asking  # type: ignore[return-value]

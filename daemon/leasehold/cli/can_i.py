@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from leasehold.cli.asking import socket_option
+from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.output import examples, json_option, print_json, print_pairs, span
-from leasehold.client import Client
 from leasehold.errors import Invalid
 from leasehold.policy.decide import VERBS
 from leasehold.policy.facts import parse
@@ -39,9 +38,9 @@ def _checked(_: click.Context, __: click.Parameter, facts: str | None) -> str | 
 @click.option("--verb", type=click.Choice(VERBS), default=VERBS[0], show_default=True)
 @click.option("--policies", type=click.Path(path_type=Path), help="Ask this policy, no daemon.")
 @json_option
-@socket_option
+@daemon_option
 def can_i(
-    path: str, who: str | None, verb: str, policies: Path | None, as_json: bool, socket: Path
+    path: str, who: str | None, verb: str, policies: Path | None, as_json: bool, daemon: Daemon
 ) -> None:
     """Say whether somebody may do something, and by which rule.
 
@@ -54,7 +53,7 @@ def can_i(
     Exit codes: 0 allow, 3 deny.
     """
     if policies is None:
-        found = Client(socket).can_i(path, verb, who)
+        found = daemon().can_i(path, verb, who)
     else:
         found = _offline(policies, path, verb, who)
     if as_json:

@@ -1,12 +1,9 @@
 """`leasehold drift`: where the world is not as it should be."""
 
-from pathlib import Path
-
 import click
 
-from leasehold.cli.asking import socket_option
+from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.output import examples, json_option, print_json, print_table
-from leasehold.client import Client
 
 DIFFERS = 2
 
@@ -24,8 +21,8 @@ DIFFERS = 2
 )
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when anything is found.")
 @json_option
-@socket_option
-def drift(accept: tuple[str, ...], detailed_exitcode: bool, as_json: bool, socket: Path) -> None:
+@daemon_option
+def drift(accept: tuple[str, ...], detailed_exitcode: bool, as_json: bool, daemon: Daemon) -> None:
     """Look now, and say where the world is not as it should be.
 
     Targets that are away, refuse the administrator, are other servers than before, or lack a right;
@@ -33,7 +30,7 @@ def drift(accept: tuple[str, ...], detailed_exitcode: bool, as_json: bool, socke
 
     Exit codes: 0, 1 failed, 2 something is found (with --detailed-exitcode).
     """
-    found = Client(socket).drift(accept=accept)
+    found = daemon().drift(accept=accept)
     if as_json:
         print_json(found)
     elif not found["findings"] and not found["accounts"]:

@@ -1,12 +1,11 @@
 """`leasehold drill`: prove that roles work, now; and how the last drills went."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
-from leasehold.cli.asking import socket_option
+from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.main import FAILED
 from leasehold.cli.output import examples, json_option, print_json, print_table, span
 from leasehold.client import Client
@@ -28,14 +27,14 @@ STEPS = ("issue", "login", "revoke", "refused")
 @click.argument("role", required=False)
 @click.option("--history", is_flag=True, help="Make no drill; show how the last ones went.")
 @json_option
-@socket_option
-def drill(role: str | None, history: bool, as_json: bool, socket: Path) -> None:
+@daemon_option
+def drill(role: str | None, history: bool, as_json: bool, daemon: Daemon) -> None:
     """Prove that roles work: issue, log in, revoke, see the login refused.
 
     Without ROLE, a path such as database/creds/app-readonly, drills every role that has a schedule
     in the policy. Exit code 1 when one did not pass.
     """
-    client = Client(socket)
+    client = daemon()
     if history:
         _show_history(client, role, as_json=as_json)
         return

@@ -1,12 +1,9 @@
 """`leasehold engines`: the configured engines."""
 
-from pathlib import Path
-
 import click
 
-from leasehold.cli.asking import socket_option
+from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.output import examples, json_option, print_json, print_table
-from leasehold.client import Client
 
 
 @click.command(
@@ -17,13 +14,13 @@ from leasehold.client import Client
     ),
 )
 @json_option
-@socket_option
-def engines(as_json: bool, socket: Path) -> None:
+@daemon_option
+def engines(as_json: bool, daemon: Daemon) -> None:
     """List the engines and how they fare.
 
     An engine that is down, or lacks a right, says why.
     """
-    found = Client(socket).engines()
+    found = daemon().engines()
     if as_json:
         print_json({"engines": list(found)})
         return

@@ -1,14 +1,12 @@
 """`leasehold explain`: what was decided on a request."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
-from leasehold.cli.asking import socket_option
+from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.output import examples, json_option, print_json, print_pairs, print_table
-from leasehold.client import Client
 
 _DIGEST_CHARS = 12
 
@@ -16,14 +14,14 @@ _DIGEST_CHARS = 12
 @click.command("explain", epilog=examples("leasehold explain 642f97c8-d580-4dd8-b494-78c1bcbd03e7"))
 @click.argument("request_id", metavar="REQUEST-ID")
 @json_option
-@socket_option
-def explain(request_id: str, as_json: bool, socket: Path) -> None:
+@daemon_option
+def explain(request_id: str, as_json: bool, daemon: Daemon) -> None:
     """Say what was decided on a request, and why.
 
     REQUEST-ID is the request_id of the daemon's reply, which is the header X-Request-Id too. Your
     own requests, or anybody's with the verb operate at leasehold/access.
     """
-    found = Client(socket).explain(request_id)
+    found = daemon().explain(request_id)
     if as_json:
         print_json(found)
         return

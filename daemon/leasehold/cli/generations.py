@@ -1,12 +1,9 @@
 """`leasehold generations`: the policies that were applied."""
 
-from pathlib import Path
-
 import click
 
-from leasehold.cli.asking import socket_option
+from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.output import examples, json_option, print_json, print_table
-from leasehold.client import Client
 
 
 @click.command(
@@ -17,13 +14,13 @@ from leasehold.client import Client
     ),
 )
 @json_option
-@socket_option
-def generations(as_json: bool, socket: Path) -> None:
+@daemon_option
+def generations(as_json: bool, daemon: Daemon) -> None:
     """List the policies that were applied, the newest first.
 
     The first one is served. The daemon keeps the last twenty.
     """
-    found = Client(socket).generations()
+    found = daemon().generations()
     if as_json:
         print_json({"generations": list(found)})
         return

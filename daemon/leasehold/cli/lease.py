@@ -1,15 +1,12 @@
 """`leasehold lease`: the verbs of a lease as one group, with the options of Vault's command."""
 
-from pathlib import Path
-
 import click
 
-from leasehold.cli.asking import socket_option
+from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.lease_field import field_option, print_field
 from leasehold.cli.lease_revoke import revocations, revoke
 from leasehold.cli.leases import LIVE, print_leases
 from leasehold.cli.output import examples, json_option, print_json, print_pairs, span
-from leasehold.client import Client
 
 
 @click.group(
@@ -38,13 +35,13 @@ def lease() -> None:
 @click.argument("prefix", default="")
 @field_option
 @json_option
-@socket_option
-def list_(prefix: str, field: str | None, as_json: bool, socket: Path) -> None:
+@daemon_option
+def list_(prefix: str, field: str | None, as_json: bool, daemon: Daemon) -> None:
     """List the leases that did not end, with PREFIX those whose ids begin so.
 
     Yours, or everybody's where the policy lets you list.
     """
-    found = list(Client(socket).leases(prefix, LIVE))
+    found = list(daemon().leases(prefix, LIVE))
     if field is not None:
         for each in found:
             print_field(each, field)
@@ -60,10 +57,10 @@ def list_(prefix: str, field: str | None, as_json: bool, socket: Path) -> None:
 @click.argument("lease_id")
 @field_option
 @json_option
-@socket_option
-def lookup(lease_id: str, field: str | None, as_json: bool, socket: Path) -> None:
+@daemon_option
+def lookup(lease_id: str, field: str | None, as_json: bool, daemon: Daemon) -> None:
     """Show one lease."""
-    found = Client(socket).lookup(lease_id)
+    found = daemon().lookup(lease_id)
     if field is not None:
         print_field(found, field)
     elif as_json:
@@ -85,15 +82,15 @@ def lookup(lease_id: str, field: str | None, as_json: bool, socket: Path) -> Non
 )
 @field_option
 @json_option
-@socket_option
+@daemon_option
 def renew(
-    lease_id: str, increment: str | None, field: str | None, as_json: bool, socket: Path
+    lease_id: str, increment: str | None, field: str | None, as_json: bool, daemon: Daemon
 ) -> None:
     """Move the end of a lease.
 
     The new end never passes the longest life that the policy gives the lease.
     """
-    renewed = Client(socket).renew(lease_id, increment)
+    renewed = daemon().renew(lease_id, increment)
     for warning in renewed.warnings:
         click.echo(f"leasehold: warning: {warning}", err=True)
     shown = {

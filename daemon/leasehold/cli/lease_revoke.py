@@ -3,12 +3,11 @@
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
-from leasehold.cli.asking import socket_option
+from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.lease_field import field_option, print_field
 from leasehold.cli.output import examples, json_option, print_json, print_table
 from leasehold.client import Client
@@ -37,7 +36,7 @@ POLL_S, LINE_S = 0.2, 5.0
 @click.option("--no-wait", "-no-wait", is_flag=True, help="Order it and return.")
 @field_option
 @json_option
-@socket_option
+@daemon_option
 def revoke(
     path: str,
     prefix: bool,
@@ -45,7 +44,7 @@ def revoke(
     no_wait: bool,
     field: str | None,
     as_json: bool,
-    socket: Path,
+    daemon: Daemon,
 ) -> None:
     """End the lease PATH, or with --prefix all leases below PATH.
 
@@ -56,7 +55,7 @@ def revoke(
     """
     if force and not prefix:
         raise click.UsageError("--force goes with --prefix, which takes the id of a lease too")
-    client = Client(socket)
+    client = daemon()
     if not prefix:
         gone = client.revoke(path, wait=not no_wait)
         shown: Mapping[str, Any] = {"lease_id": path, "outcome": "revoked" if gone else "queued"}
@@ -84,10 +83,10 @@ def revoke(
 @click.argument("order_id", metavar="[ID]", required=False)
 @field_option
 @json_option
-@socket_option
-def revocations(order_id: str | None, field: str | None, as_json: bool, socket: Path) -> None:
+@daemon_option
+def revocations(order_id: str | None, field: str | None, as_json: bool, daemon: Daemon) -> None:
     """Show how far revocations of many leases have come, all that are known or one."""
-    client = Client(socket)
+    client = daemon()
     found = client.revocations() if order_id is None else [client.revocation(order_id)]
     if field is not None:
         for each in found:

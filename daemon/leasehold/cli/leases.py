@@ -1,14 +1,12 @@
 """`leasehold leases`: which leases there are."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
-from leasehold.cli.asking import socket_option
+from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.output import examples, json_option, print_json, print_table, span
-from leasehold.client import Client
 
 STATES = ("pending", "active", "revoking", "disabled", "revoked")
 LIVE = STATES[:-1]
@@ -25,16 +23,16 @@ LIVE = STATES[:-1]
 @click.option("--state", "states", type=click.Choice(STATES), multiple=True, help="Only these.")
 @click.option("--all", "everything", is_flag=True, help="Ended leases too.")
 @json_option
-@socket_option
+@daemon_option
 def leases(
-    prefix: str, states: tuple[str, ...], everything: bool, as_json: bool, socket: Path
+    prefix: str, states: tuple[str, ...], everything: bool, as_json: bool, daemon: Daemon
 ) -> None:
     """List leases.
 
     Yours, or everybody's where the policy lets you list; only those below PREFIX if one is given.
     """
     wanted = states or (() if everything else LIVE)
-    found = list(Client(socket).leases(prefix, wanted))
+    found = list(daemon().leases(prefix, wanted))
     if as_json:
         print_json({"leases": found})
     else:

@@ -1,12 +1,9 @@
 """`leasehold metrics`: figures for Prometheus."""
 
-from pathlib import Path
-
 import click
 
-from leasehold.cli.asking import socket_option
+from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.output import examples
-from leasehold.client import Client
 
 
 @click.command(
@@ -16,11 +13,11 @@ from leasehold.client import Client
         "leasehold metrics > /var/lib/node_exporter/leasehold.prom.new",
     ),
 )
-@socket_option
-def metrics(socket: Path) -> None:
+@daemon_option
+def metrics(daemon: Daemon) -> None:
     """Print the daemon's figures in Prometheus' text format.
 
     Prometheus does not speak to Unix sockets: have a timer write them to where node_exporter's
     textfile collector looks.
     """
-    click.echo(Client(socket).metrics(), nl=False)
+    click.echo(daemon().metrics(), nl=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from leasehold.cli.asking import socket_option
+from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.output import examples, json_option, print_json, print_table
 from leasehold.client import Client
 from leasehold.errors import LeaseholdError, Stale, Unsafe
@@ -35,14 +35,14 @@ FAILED, DIFFERS, PARTLY = 1, 2, 7
 )
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when anything is found.")
 @json_option
-@socket_option
+@daemon_option
 def orphans(
     remove: bool,
     export: Path | None,
     allow: tuple[str, ...],
     detailed_exitcode: bool,
     as_json: bool,
-    socket: Path,
+    daemon: Daemon,
 ) -> None:
     """Find accounts without a lease, and leases without an account.
 
@@ -56,7 +56,7 @@ def orphans(
     """
     if remove != (export is not None):
         raise click.UsageError("--apply and --export FILE go together")
-    client = Client(socket)
+    client = daemon()
     report = client.orphans()
     removable = [each for each in report["findings"] if each["removable"]]
     done: Mapping[str, Any] | None = None

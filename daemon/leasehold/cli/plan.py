@@ -6,10 +6,9 @@ from typing import Any
 
 import click
 
-from leasehold.cli.asking import socket_option
+from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.output import examples, json_option, print_json
 from leasehold.cli.plan_text import as_markdown, as_text
-from leasehold.client import Client
 
 DIFFERS, UNSAFE = 2, 3
 
@@ -29,7 +28,7 @@ DIFFERS, UNSAFE = 2, 3
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write a comment here too.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when something changes.")
 @json_option
-@socket_option
+@daemon_option
 def plan(
     path: Path | None,
     offline: bool,
@@ -38,7 +37,7 @@ def plan(
     markdown: Path | None,
     detailed_exitcode: bool,
     as_json: bool,
-    socket: Path,
+    daemon: Daemon,
 ) -> None:
     """Show what an apply would do.
 
@@ -55,7 +54,7 @@ def plan(
     elif base is not None or base_rev is not None:
         raise click.UsageError("--base and --base-rev go with --offline")
     else:
-        made = Client(socket).plan(None if path is None else _files(path))
+        made = daemon().plan(None if path is None else _files(path))
     if markdown is not None:
         markdown.write_text(as_markdown(made))
     if as_json:

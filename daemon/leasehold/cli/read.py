@@ -1,11 +1,10 @@
 """`leasehold read`: issue a credential."""
 
 import sys
-from pathlib import Path
 
 import click
 
-from leasehold.cli.asking import socket_option
+from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.output import examples, json_option, print_json, print_pairs, span
 from leasehold.client import Client, IssuedCredential
 from leasehold.errors import Invalid
@@ -22,13 +21,13 @@ from leasehold.errors import Invalid
 @click.option("--ttl", metavar="SPAN", help="Ask for a shorter life, such as 15m.")
 @click.option("--field", metavar="NAME", help="Print one field only, such as password.")
 @json_option
-@socket_option
-def read(path: str, ttl: str | None, field: str | None, as_json: bool, socket: Path) -> None:
+@daemon_option
+def read(path: str, ttl: str | None, field: str | None, as_json: bool, daemon: Daemon) -> None:
     """Issue a credential and print it.
 
     PATH is mount/creds/role. A terminal gets a table, a pipe gets JSON.
     """
-    client = Client(socket)
+    client = daemon()
     credential = client.read(path, ttl)
     for warning in credential.warnings:
         click.echo(f"leasehold: warning: {warning}", err=True)

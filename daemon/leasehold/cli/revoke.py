@@ -1,12 +1,10 @@
 """`leasehold revoke`: end leases now."""
 
-from pathlib import Path
-
 import click
 
-from leasehold.cli.asking import socket_option
+from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.output import examples, json_option, print_json
-from leasehold.client import Client, Unreachable
+from leasehold.client import Unreachable
 from leasehold.errors import LeaseholdError
 
 
@@ -17,14 +15,14 @@ from leasehold.errors import LeaseholdError
 @click.argument("lease_ids", metavar="LEASE_ID...", nargs=-1, required=True)
 @click.option("--no-wait", is_flag=True, help="Queue it and return; it is tried until done.")
 @json_option
-@socket_option
-def revoke(lease_ids: tuple[str, ...], no_wait: bool, as_json: bool, socket: Path) -> None:
+@daemon_option
+def revoke(lease_ids: tuple[str, ...], no_wait: bool, as_json: bool, daemon: Daemon) -> None:
     """End leases now.
 
     The account is gone when this returns 0, or `queued` is said: then the target did not answer,
     and the daemon tries until the account is gone. One lease that fails does not keep the others.
     """
-    client = Client(socket)
+    client = daemon()
     outcomes: dict[str, str] = {}
     failed = False
     for lease_id in lease_ids:

@@ -1,12 +1,9 @@
 """`leasehold status`: how the daemon fares."""
 
-from pathlib import Path
-
 import click
 
-from leasehold.cli.asking import socket_option
+from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.output import examples, json_option, print_json, print_pairs
-from leasehold.client import Client
 
 OVERDUE = 2
 
@@ -16,13 +13,13 @@ OVERDUE = 2
     epilog=examples("leasehold status", "leasehold status --json | jq .degraded"),
 )
 @json_option
-@socket_option
-def status(as_json: bool, socket: Path) -> None:
+@daemon_option
+def status(as_json: bool, daemon: Daemon) -> None:
     """Say how the daemon fares, what is overdue first.
 
     Exit code 2 when an account may stand past the end of its lease; good for a monitoring check.
     """
-    found = Client(socket).status()
+    found = daemon().status()
     if as_json:
         print_json(found)
     else:

@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from leasehold.cli.asking import socket_option
+from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.output import examples, json_option, print_json, print_table, span
-from leasehold.client import Client
 from leasehold.policy.decide import VERBS
 
 
@@ -23,15 +22,15 @@ from leasehold.policy.decide import VERBS
 @click.option("--verb", type=click.Choice(VERBS), default=VERBS[0], show_default=True)
 @click.option("--policies", type=click.Path(path_type=Path), help="Ask this policy, no daemon.")
 @json_option
-@socket_option
-def who_can(path: str, verb: str, policies: Path | None, as_json: bool, socket: Path) -> None:
+@daemon_option
+def who_can(path: str, verb: str, policies: Path | None, as_json: bool, daemon: Daemon) -> None:
     """List who may do something.
 
     Every identity that may do it, with what a caller must be to be that identity, and the rule. The
     daemon tells operators only: the verb operate at leasehold/access.
     """
     if policies is None:
-        found = Client(socket).who_can(path, verb)
+        found = daemon().who_can(path, verb)
     else:
         found = _offline(policies, path.strip("/"), verb)
     if as_json:
