@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from servers.daemon import Daemon, eventually, policy_for
+from servers.over_tls import listen
 from servers.postgres import PostgresServer
-from servers.relay import tls_relay
 
 pytestmark = pytest.mark.servers
 
@@ -54,12 +54,15 @@ def done(environment: dict[str, str], *command: object) -> str:
 def test_the_guides_listing_runs_by_tls(
     environment: dict[str, str], daemon: Daemon, postgres: PostgresServer, tmp_path: Path
 ) -> None:
+    daemon.stop()
+    told = listen(daemon, policy_for(postgres).replace("lease_limits:", ROLE))
+    daemon.start()
     listing = (EXAMPLES / "python" / "guide.py").read_text()
-    with tls_relay(daemon.socket, tmp_path / "tls") as (address, authority):
-        assert "https://localhost:8200" in listing
-        (tmp_path / "guide.py").write_text(listing.replace("https://localhost:8200", address))
-        more = {"VAULT_TOKEN": "any", "VAULT_CACERT": str(authority), "PYTHONPATH": str(DRIVERS)}
-        user = done({**environment, **more}, sys.executable, tmp_path / "guide.py").strip()
+    assert "https://localhost:8200" in listing
+    program = tmp_path / "guide.py"
+    program.write_text(listing.replace("https://localhost:8200", told["VAULT_ADDR"]))
+    more = {**told, "VAULT_TOKEN": "any", "PYTHONPATH": str(DRIVERS)}
+    user = done({**environment, **more}, sys.executable, program).strip()
     assert user.startswith("lh")
     assert user not in postgres.accounts()
 
