@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 PATH_CHARS = 256
 """How much of a caller's text an audit line takes (rule AU6)."""
 OWN = "the lease is the caller's own"
+STRANGER = "the policy knows no such identity"
 _NOT_OWN = "there is no such lease, or it is not the caller's"
 
 
@@ -43,6 +44,10 @@ class Access:
     def near(self, caller: Caller) -> Sequence[str]:
         """The identities that the caller nearly is, one line each, for operators."""
         return near_identities(self.generation().bundle.identities, caller)
+
+    def names(self, caller: Caller) -> list[str]:
+        """Their names, which stand for policies where Vault's clients look for such."""
+        return [identity.name for identity in self.identities(caller)]
 
     def decide(self, caller: Caller, path: str, verb: str) -> Decision:
         """What the policy says, without leaving a trace."""
@@ -73,7 +78,7 @@ class Access:
         rules, identities = self.generation().bundle.grants, self.identities(caller)
         note = "; ".join((*self.near(caller), *near_misses(rules, identities, path, verb)))
         grounds = self.grounds(caller, path, verb, rule)
-        await self._record(EventType.DENIED, caller, {**grounds, "note": note})
+        await self.record(EventType.DENIED, caller, {**grounds, "note": note})
         return Denied("permission denied")
 
     def reaches(self, caller: Caller, prefix: str) -> bool:
@@ -106,7 +111,8 @@ class Access:
             await self._try_to_record(EventType.NO_EFFECT, caller, {**grounds, "why": str(why)})
             raise
 
-    async def _record(self, kind: EventType, caller: Caller, told: Mapping[str, str]) -> None:
+    async def record(self, kind: EventType, caller: Caller, told: Mapping[str, str]) -> None:
+        """Audit what was decided, on the grounds `told`. Raises Unavailable."""
         now_ms = self._clock.now_ms()
         await self._store.record(Event.new(kind, now_ms, None, caller=caller, **told))
 
@@ -115,7 +121,7 @@ class Access:
     ) -> None:
         """For what is refused anyway, with an answer of its own."""
         try:
-            await self._record(kind, caller, told)
+            await self.record(kind, caller, told)
         except LeaseholdError as trouble:
             logger.error("not audited: %s: %s", kind, trouble)
 

@@ -173,6 +173,14 @@ class Safety:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenLimits:
+    """How long a token lives: if nobody asks, and with all renewals."""
+
+    default_ttl_s: int = DEFAULT_TTL_S
+    max_ttl_s: int = DEFAULT_MAX_TTL_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccessTest:
     """A claim about access: who has `facts` may, or may not, do `verb` at `path`.
 
@@ -215,6 +223,7 @@ class Bundle:
     tests: tuple[AccessTest, ...] = ()
     mounts: Mapping[str, Mount] = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict, compare=False)
+    tokens: TokenLimits = TokenLimits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

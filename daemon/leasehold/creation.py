@@ -153,4 +153,5 @@ class Creation:
             expires_ms=now_ms + order.ttl_s * 1000,
             max_expires_ms=now_ms + order.max_ttl_s * 1000,
             next_ms=now_ms + PENDING_MS,
+            holder="" if order.caller is None else order.caller.holder,
         )

@@ -32,6 +32,7 @@ from leasehold.api.revocations import RevocationHandlers
 from leasehold.api.routes import routes
 from leasehold.api.server import ApiServer
 from leasehold.api.tls_listening import TlsListener
+from leasehold.api.token_parts import TokenParts
 from leasehold.api.vault import vault_handlers
 from leasehold.background import Background
 from leasehold.bundle import Reference
@@ -208,10 +209,13 @@ async def _serve(settings: Settings) -> None:
         )
         bulk = RevocationHandlers(revocations, clock)
         stuck = IrrevocableHandlers(access, inspection, expiry.look_now)
+        tokens = TokenParts(access, store, clock, ending)
+        await tokens.wrapping.start()
         table = routes(
-            handlers, policy, questions, of_drills, of_drift, of_metrics, vault, bulk, stuck
+            *(handlers, policy, questions, of_drills, of_drift, of_metrics, vault, bulk, stuck),
+            *tokens.handlers,
         )
-        api = ApiServer(listening, Dispatcher(table, metrics), tls)
+        api = ApiServer(listening, Dispatcher(table, metrics, tokens), tls)
         schedule = DrillSchedule(drills, serving, clock)
         upkeep = Upkeep(
             serving=serving,
@@ -227,6 +231,8 @@ async def _serve(settings: Settings) -> None:
 
         await upkeep.tell(EventType.STARTED, version=__version__, digest=generation.bundle.digest)
         start("expiry", expiry.run())
+        for name, task in tokens.tasks().items():
+            start(name, task)
         start("clock", upkeep.watch_clock())
         start("engine checks", upkeep.check_engines())
         start("reload", upkeep.reload_when_asked())

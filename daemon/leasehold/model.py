@@ -10,77 +10,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from leasehold.caller import NOBODY as NOBODY
+from leasehold.caller import TOKEN_HOLDER as TOKEN_HOLDER
+from leasehold.caller import Caller as Caller
+from leasehold.caller import TlsPeer as TlsPeer
 from leasehold.secret import Secret
-
-NOBODY = frozenset({65_534, 4_294_967_295})
-"""What the kernel shows for ids that it cannot map; nobody is matched by them (rule I2)."""
-
-
-@dataclass(frozen=True, slots=True)
-class TlsPeer:
-    """Who is at the other end of a TLS connection (rule I5).
-
-    `names` are what its client certificate is made out to, typed: `dns:billing.internal`,
-    `uri:spiffe://…`, `email:…`; none without a certificate. `issuers` are the SHA-256 fingerprints,
-    in hexadecimal, of the trusted authorities whose key signed it. `serial` and `address` are for
-    records only. No text holds a comma or a blank.
-    """
-
-    names: tuple[str, ...] = ()
-    issuers: tuple[str, ...] = ()
-    serial: str = ""
-    address: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks: by the kernel's word at connect time (rule I2), or by a TLS handshake.
-
-    `groups` holds the primary and all supplementary group ids. `pid`, and the id of the `request`
-    that is being made, are for records only. Whoever comes by `tls` has the ids of nobody.
-    """
-
-    uid: int
-    gid: int
-    pid: int
-    groups: frozenset[int] = frozenset()
-    request: str = ""
-    tls: TlsPeer | None = None
-
-    @classmethod
-    def over_tls(cls, peer: TlsPeer) -> "Caller":
-        """Somebody who is not on this host, or whose uid is not told."""
-        nobody = max(NOBODY)
-        return cls(uid=nobody, gid=nobody, pid=0, tls=peer)
-
-    @property
-    def who(self) -> str:
-        """Who it is in one text: what limits and records go by.
-
-        For a certificate it is what `can-i --as` takes.
-        """
-        if self.tls is None:
-            return f"unix:uid={self.uid}"
-        if not self.tls.names:
-            return f"tls:address={self.tls.address}"
-        names = [f"san={name}" for name in sorted(self.tls.names)]
-        return "tls:" + ",".join([*names, *(f"issuer={issuer}" for issuer in self.tls.issuers)])
-
-    @property
-    def is_nobody(self) -> bool:
-        """Whether nothing is known that tells this caller from others."""
-        return self.uid in NOBODY if self.tls is None else not self.tls.names
-
-    @property
-    def local_uid(self) -> int | None:
-        """The uid as the kernel told it, None for a caller by TLS."""
-        return self.uid if self.tls is None else None
-
-    def told(self) -> dict[str, str | int]:
-        """What the audit keeps of the caller."""
-        if self.tls is None:
-            return {"uid": self.uid, "gid": self.gid, "pid": self.pid}
-        return {"who": self.who, "serial": self.tls.serial, "address": self.tls.address}
 
 
 class LeaseState(StrEnum):
@@ -104,6 +38,7 @@ class Cause(StrEnum):
     UNDELIVERED = "undelivered"
     CONFIG = "config"
     DRILL = "drill"
+    TOKEN = "token"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +49,8 @@ class Lease:
     deadline, `max_expires_ms` what no renewal passes. `next_ms` is when the daemon must look at
     the lease again (expiry, warning, next attempt), None when never. `unproven` asks for a second
     look before the account counts as gone (rule W7). `handle` is what the engine needs besides
-    the account's name, without secrets; `target` names the server the account was made at.
+    the account's name, without secrets; `target` names the server the account was made at. When
+    `holder` ends the lease does: `token:<accessor>`, or empty for nothing.
     """
 
     id: str
@@ -146,6 +82,7 @@ class Lease:
     overdue: bool = False
     quarantined: bool = False
     unproven: bool = False
+    holder: str = ""
     handle: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -203,6 +140,13 @@ class EventType(StrEnum):
     ORPHAN_REMOVED = "orphan-removed"
     DRILL_PASSED = "drill-passed"
     DRILL_FAILED = "drill-failed"
+    TOKEN_ISSUED = "token-issued"
+    TOKEN_RENEWED = "token-renewed"
+    TOKEN_REVOKED = "token-revoked"
+    TOKEN_EXPIRED = "token-expired"
+    RESPONSE_WRAPPED = "response-wrapped"
+    RESPONSE_UNWRAPPED = "response-unwrapped"
+    RESPONSE_LOST = "response-lost"
     CLOCK_SUSPECT = "clock-suspect"
     CLOCK_SETTLED = "clock-settled"
     STARTED = "started"
@@ -231,6 +175,13 @@ PUBLISHED = frozenset(
         EventType.ORPHAN_REMOVED,
         EventType.DRILL_PASSED,
         EventType.DRILL_FAILED,
+        EventType.TOKEN_ISSUED,
+        EventType.TOKEN_RENEWED,
+        EventType.TOKEN_REVOKED,
+        EventType.TOKEN_EXPIRED,
+        EventType.RESPONSE_WRAPPED,
+        EventType.RESPONSE_UNWRAPPED,
+        EventType.RESPONSE_LOST,
     }
 )
 

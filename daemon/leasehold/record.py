@@ -69,19 +69,17 @@ def load_event(text: str) -> Event:
 
 
 def caller_values(caller: Caller) -> list[Any]:
-    """A caller as what JSON can hold; the request that it makes is left out."""
-    values = [caller.uid, caller.gid, caller.pid, sorted(caller.groups)]
-    return values if caller.tls is None else [*values, asdict(caller.tls)]
+    """A caller without the id of its request, as what JSON can hold."""
+    tls = None if caller.tls is None else asdict(caller.tls)
+    return [caller.uid, caller.gid, caller.pid, sorted(caller.groups), tls, caller.token]
 
 
 def caller_from(values: Sequence[Any]) -> Caller:
-    """The caller that `caller_values` was given."""
-    uid, gid, pid, groups, *tls = values
-    if not tls:
-        return Caller(uid, gid, pid, frozenset(groups))
-    [peer] = tls
-    names, issuers = tuple(peer["names"]), tuple(peer["issuers"])
-    return Caller.over_tls(TlsPeer(names, issuers, peer["serial"], peer["address"]))
+    """The caller that `caller_values` was given; what is older ends with the groups."""
+    uid, gid, pid, groups, tls, token = values if len(values) > 4 else (*values, None, "")
+    if tls is not None:
+        tls = TlsPeer(tuple(tls["names"]), tuple(tls["issuers"]), tls["serial"], tls["address"])
+    return Caller(uid, gid, pid, frozenset(groups), tls=tls, token=token)
 
 
 def dump_recipe(recipe: Recipe) -> bytes:

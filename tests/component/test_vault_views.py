@@ -124,7 +124,10 @@ async def test_certificates_are_a_way_to_log_in_where_an_identity_has_one(
     by_tls = Identity(name="far", owner="o", tenant="t", match=(TlsMatch(san="dns:far.example"),))
     world.serve(replace(bundle(), identities={"far": by_tls}))
     found = await data(ask, "/v1/sys/auth")
-    assert {name: each["type"] for name, each in found.items()} == {"unix/": "unix", "tls/": "cert"}
+    assert {name: each["type"] for name, each in found.items()} == {
+        "unix/": "unix",
+        "cert/": "cert",
+    }
 
 
 async def test_a_refused_preflight_is_in_the_audit(ask: Routed, world: World) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from fakes.clock import FakeClock
 from fakes.engine import FakeEngine, FakeTarget
 from fakes.ledger import Fate, Ledger
-from fakes.policy import HOLDER, a_bundle, connections
+from fakes.policy import HOLDER, NOBODY_KNOWN, a_bundle, connections
 from leasehold.access import Access
 from leasehold.background import Background
 from leasehold.bundle import Bundle, EngineConfig, Generation, Role
@@ -32,6 +32,10 @@ from leasehold.model import Caller, EventType, Lease, LeaseState, Recipe
 from leasehold.reconcile.enforcer import Enforcer
 from leasehold.reconcile.revocation_book import RevocationBook
 from leasehold.removal import Remover
+from leasehold.secret import Secret
+from leasehold.tokens.sweep import TokenSweep
+from leasehold.tokens.tokens import IssuedToken, Tokens, Wish
+from leasehold.tokens.wrapping import Wrapping
 
 KEY = Key(id="0123456789abcdef", value=bytes(range(32)))
 QUIET_MS = 15 * 60_000
@@ -95,6 +99,11 @@ class World:
             remover=self.remover,
             ending=self.ending,
         )
+        of_tokens = self.ledger_class(self._store.tokens, self.fate)
+        self.tokens = Tokens(self.access, of_tokens, self.clock)
+        self.token_sweep = TokenSweep(self.tokens, of_tokens, self.store, self.ending)
+        self.wrapping = Wrapping(self.store, self.clock, self.ending, self.tokens)
+        await self.wrapping.start()
         self._stopping = asyncio.Event()
         group: asyncio.Future[asyncio.TaskGroup] = asyncio.get_running_loop().create_future()
         self._host = asyncio.create_task(self._own(group))
@@ -171,6 +180,12 @@ class World:
     ) -> IssuedLease:
         return await self.issuance.issue(caller, *path.split("/"), ttl_s=ttl_s)
 
+    async def login(self, caller: Caller = HOLDER, **wish: Any) -> IssuedToken:
+        return await self.tokens.issue(caller, caller, "auth/unix/login", Wish(**wish))
+
+    async def speak(self, text: Secret, peer: Caller = NOBODY_KNOWN) -> Caller:
+        return await self.tokens.speaker(peer, text.reveal(), "some/path")
+
     async def sweep(self) -> None:
         for engine in await self.store.live_engines():
             await self.worker.sweep(engine)
@@ -191,6 +206,8 @@ class World:
         began_ms = self.clock.now_ms()
         while self.clock.now_ms() - began_ms < QUIET_MS:
             await self.finish_what_is_under_way()
+            await self.wrapping.sweep()
+            await self.token_sweep.sweep()
             standing = await self.enforcer.carry_out()
             await self.sweep()
             if not standing and not any(lease.state in ENDING for lease in await self.leases()):

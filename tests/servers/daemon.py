@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -141,11 +141,19 @@ class Daemon:
             time.sleep(0.02)
         raise AssertionError(f"the daemon was not ready: {self.log.read_text()[-4000:]}")
 
-    def request(self, method: str, path: str, body: Any = None, *, timeout_s: float = 30) -> Reply:
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        timeout_s: float = 30,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
         connection = UnixConnection(self.socket, timeout_s)
         try:
             payload = None if body is None else json.dumps(body)
-            connection.request(method, path, payload)
+            connection.request(method, path, payload, dict(headers or {}))
             reply = connection.getresponse()
             return Reply(reply.status, dict(reply.getheaders()), reply.read())
         finally:

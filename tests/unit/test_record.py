@@ -26,7 +26,7 @@ leases = st.builds(
     **dict.fromkeys(
         (
             *("id", "mount", "operation", "role", "engine", "engine_type", "identity", "owner"),
-            *("tenant", "account", "target", "recipe_id", "last_error"),
+            *("tenant", "account", "target", "recipe_id", "last_error", "holder"),
         ),
         texts,
     ),

@@ -25,6 +25,7 @@ class Holds(StrEnum):
     FLAG = "flag"
     COUNT = "count"
     SPAN = "span_s"
+    MAP = "texts_by_name"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,12 @@ from leasehold.api.handlers import Ask
 from leasehold.api.problems import Problem
 from leasehold.api.replies import Reply, envelope
 from leasehold.api.routes import PREFIX, Route
+from leasehold.api.token_parts import TokenParts
+from leasehold.api.wrapping import WRAP_TTL
 from leasehold.errors import Invalid, LeaseholdError, Unavailable, Unsupported
 from leasehold.events.metrics import Metrics
 from leasehold.model import Caller
+from leasehold.secret import Secret
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +43,16 @@ _REFUSED = ("Content-Encoding", "Upgrade", "Expect", "Trailer")
 class Dispatcher:
     """Serves one request after the other; no exception of a handler gets past it."""
 
-    def __init__(self, routes: Sequence[Route], metrics: Metrics) -> None:
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        metrics: Metrics,
+        parts: TokenParts,
+    ) -> None:
         self._routes = routes
         self._metrics = metrics
+        self._tokens = parts.tokens
+        self._wrapping = parts.of_wrapping
 
     async def serve(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
         """Answer `request`, made by `caller`. The response has been sent when this returns."""
@@ -93,18 +103,17 @@ class Dispatcher:
             raise Invalid("Transfer-Encoding and Content-Length exclude each other")
         if request.headers.get("X-Vault-Namespace", "").strip("/") not in ("", "root"):
             raise Invalid("there are no namespaces here; leave X-Vault-Namespace out")
-        if request.headers.get("X-Vault-Wrap-TTL", "0") not in ("", "0"):
-            raise Invalid("response wrapping is not offered; leave X-Vault-Wrap-TTL out")
         route, path = self._find(request)
+        bearer = _bearer(request)
+        if not route.open:
+            caller = await self._tokens.speaker(caller, bearer.reveal(), route.path)
+        wrap_s = Fields(request.headers).span_s(WRAP_TTL) or None
         fields = Fields(await read_values(request, route.body_bytes))
-        reply = await route.handler(Ask(caller, path, fields))
-        if reply.body is None or not reply.enveloped:
+        ask = Ask(caller, path, fields, bearer, wrap_s)
+        reply = _warned(await route.handler(ask), fields)
+        if wrap_s is None or reply.body is None or not reply.enveloped:
             return reply
-        ignored = fields.ignored()
-        if not ignored:
-            return reply
-        unknown = f"these fields were not looked at: {', '.join(ignored)[:200]}"
-        return replace(reply, warnings=(*reply.warnings, unknown))
+        return await self._wrapping.wrapped(ask, reply, request.path.removeprefix(PREFIX))
 
     def _served_at(self, request: web.BaseRequest) -> str:
         """The methods that do something at this path (RFC 9110, 15.5.6, asks for them)."""
@@ -137,6 +146,22 @@ class _Refused(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.errors[0])
         self.problem = problem
+
+
+def _bearer(request: web.BaseRequest) -> Secret:
+    """The text that was sent as a token, as Vault's clients or as RFC 6750 send it."""
+    text = request.headers.get("X-Vault-Token", "").strip()
+    scheme, _, value = request.headers.get("Authorization", "").strip().partition(" ")
+    return Secret(text or (value.strip() if scheme.lower() == "bearer" else ""))
+
+
+def _warned(reply: Reply, fields: Fields) -> Reply:
+    """The reply with a warning of fields that nobody read."""
+    ignored = fields.ignored()
+    if not ignored or reply.body is None or not reply.enveloped:
+        return reply
+    unknown = f"these fields were not looked at: {', '.join(ignored)[:200]}"
+    return replace(reply, warnings=(*reply.warnings, unknown))
 
 
 def _method(request: web.BaseRequest) -> str:

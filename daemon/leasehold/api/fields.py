@@ -79,14 +79,17 @@ class Fields:
             return str(value).lower() in TRUE
         raise Invalid(f"{name}: found {_shown(value)}; allowed are true and false")
 
-    def count(self, name: str, *, default: int, most: int, word: str | None = None) -> int:
-        """A whole number from 1 to `most`; `word` stands for the default. Raises Invalid."""
+    def count(
+        self, name: str, *, default: int, most: int, least: int = 1, word: str | None = None
+    ) -> int:
+        """A whole number from `least` to `most`; `word` stands for the default. Raises Invalid."""
         value = self._get(name)
         if value is None or value == word:
             return default
-        if _is_number(str(value)) and 1 <= int(value) <= most:
+        if _is_number(str(value)) and least <= int(value) <= most:
             return int(value)
-        raise Invalid(f"{name}: found {_shown(value)}; allowed is a whole number from 1 to {most}")
+        allowed = f"allowed is a whole number from {least} to {most}"
+        raise Invalid(f"{name}: found {_shown(value)}; {allowed}")
 
     def span_s(self, name: str) -> int | None:
         """A span in whole seconds, None when it is missing or empty. Raises Invalid."""
@@ -100,6 +103,20 @@ class Fields:
                 " 90s, 15m, 1h30m or 7d, up to ten years"
             )
         return found
+
+    def texts_by_name(self, name: str) -> dict[str, str]:
+        """Texts by names, empty when it is missing. Raises Invalid."""
+        value = self._get(name)
+        if value is None or value == "":
+            return {}
+        if not isinstance(value, dict) or not all(isinstance(it, str) for it in value.values()):
+            raise Invalid(f"{name}: found {_kind(value)}; allowed is an object of texts")
+        return value
+
+    def everything(self) -> Mapping[str, Any]:
+        """All values as they came."""
+        self._read.update(self._values)
+        return self._values
 
     def ignored(self) -> list[str]:
         """Names that no reader asked for."""

@@ -29,15 +29,22 @@ KEYS = 10_000
 """The most leases that one LIST looks at."""
 TTL = Field("ttl", Holds.SPAN, "A shorter or longer life than the role's default; it is capped.")
 _LEASE_ID = Field("lease_id", Holds.TEXT, "The lease, unless it stands in the path.")
+NOTHING = Secret("")
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request that has a route: who asks, what stands in the path, what in body and query."""
+    """A request that has a route: who asks, what stands in the path, what in body and query.
+
+    `bearer` is the text that was sent as a token, whatever it is. `wrap_s` is how long the reply is
+    to wait to be unwrapped, None when it is not.
+    """
 
     caller: Caller
     path: Mapping[str, str]
     fields: Fields
+    bearer: Secret = NOTHING
+    wrap_s: int | None = None
 
 
 class Handlers:

@@ -20,7 +20,7 @@ ENGINES, OPERATE = "leasehold/engines", "operate"
 SYSTEM = "sys"
 METHODS: Mapping[type[Match], tuple[str, str, str]] = {
     UnixMatch: ("unix", "unix", "who asks is what the kernel says of the socket's other end"),
-    TlsMatch: ("tls", "cert", "who asks is whom the client's certificate names"),
+    TlsMatch: ("cert", "cert", "who asks is whom the client's certificate names"),
 }
 """How callers become known: name, type, description, by what identities match."""
 

@@ -38,6 +38,7 @@ _SCHEMAS: Mapping[Holds, Object] = {
         "type": "array",
         "items": {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": 2},
     },
+    Holds.MAP: {"type": "object", "additionalProperties": _TEXT},
     Holds.FLAG: {"anyOf": [{"type": "boolean"}, {"enum": ["true", "false"]}]},
     Holds.COUNT: {"type": "integer", "minimum": 1},
     Holds.SPAN: {
@@ -71,7 +72,7 @@ _ENVELOPE: Object = {
         "renewable": {"type": "boolean"},
         "lease_duration": {"type": "integer", "description": "Seconds."},
         "data": {"type": ["object", "null"]},
-        "wrap_info": {"type": "null"},
+        "wrap_info": {"type": ["object", "null"]},
         "warnings": {"type": ["array", "null"], "items": _TEXT},
         "auth": {"type": ["object", "null"]},
         "mount_type": _TEXT,

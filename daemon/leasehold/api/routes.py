@@ -15,11 +15,14 @@ from leasehold.api.drift import DriftHandlers
 from leasehold.api.drills import DrillHandlers
 from leasehold.api.handlers import Ask, Handlers
 from leasehold.api.irrevocable import IrrevocableHandlers
+from leasehold.api.logins import LoginHandlers
 from leasehold.api.metrics import MetricsHandlers
 from leasehold.api.policy import PolicyHandlers
 from leasehold.api.replies import Reply
 from leasehold.api.revocations import RevocationHandlers
+from leasehold.api.tokens import TokenHandlers
 from leasehold.api.vault import VaultHandlers
+from leasehold.api.wrapping import WrappingHandlers
 from leasehold.policy.compile import RESERVED_MOUNTS
 
 PREFIX = "/v1/"
@@ -34,13 +37,18 @@ Handler = Callable[[Ask], Awaitable[Reply]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path with `{names}` for one part and `{names…}` for the rest, and who serves it."""
+    """A path with `{names}` for one part and `{names…}` for the rest, and who serves it.
+
+    Below `/v1/`, or where it says when it begins with a slash. One that is `open` is served to the
+    peer itself, whatever token was sent.
+    """
 
     path: str
     methods: frozenset[str]
     pattern: re.Pattern[str]
     handler: Handler
     body_bytes: int = BODY_BYTES
+    open: bool = False
 
     @property
     def url(self) -> str:
@@ -58,20 +66,23 @@ def routes(
     vault: VaultHandlers,
     revocations: RevocationHandlers,
     irrevocable: IrrevocableHandlers,
+    logins: LoginHandlers,
+    tokens: TokenHandlers,
+    wrapping: WrappingHandlers,
 ) -> tuple[Route, ...]:
     """The table, first match first."""
     state, mounts, rights = vault.state, vault.mounts, vault.rights
     policies, configured, secrets = vault.policies, vault.configured, vault.secrets
     return (
-        _route(HEALTH, "/health", state.health),
-        _route(HEALTH, "/healthz", state.healthz),
+        _route(HEALTH, "/health", state.health, open=True),
+        _route(HEALTH, "/healthz", state.healthz, open=True),
         _route(GET, "/api/v1/secrets/{path…}", secrets.read),
         _route(WRITE, "/api/v1/secrets/{path…}/rotate", secrets.rotate),
         _route(CHANGE, "/api/v1/secrets/{path…}", secrets.keep),
-        _route(HEALTH, "sys/health", state.health),
-        _route(GET, "sys/seal-status", state.seal_status),
-        _route(GET, "sys/init", state.init),
-        _route(GET, "sys/leader", state.leader),
+        _route(HEALTH, "sys/health", state.health, open=True),
+        _route(GET, "sys/seal-status", state.seal_status, open=True),
+        _route(GET, "sys/init", state.init, open=True),
+        _route(GET, "sys/leader", state.leader, open=True),
         _route(WRITE, "sys/init", state.refuse),
         _route(WRITE, "sys/seal", state.refuse),
         _route(WRITE, "sys/unseal", state.refuse),
@@ -131,6 +142,26 @@ def routes(
         _route(WRITE, "leasehold/drift", drift.look),
         _route(GET, "leasehold/orphans", drift.orphans),
         _route(WRITE, "leasehold/orphans", drift.remove, BUNDLE_BYTES),
+        _route(WRITE, "auth/{method}/login", logins.login, open=True),
+        _route(WRITE, "/api/v1/auth/login", logins.login, open=True),
+        _route(GET | WRITE, "auth/token/lookup-self", tokens.lookup_self),
+        _route(GET | WRITE, "auth/token/lookup", tokens.lookup),
+        _route(WRITE, "auth/token/lookup-accessor", tokens.lookup_accessor),
+        _route(WRITE, "auth/token/renew-self", tokens.renew_self),
+        _route(WRITE, "auth/token/renew", tokens.renew),
+        _route(WRITE, "auth/token/renew-accessor", tokens.renew_accessor),
+        _route(WRITE, "auth/token/revoke-self", tokens.revoke_self),
+        _route(WRITE, "auth/token/revoke", tokens.revoke),
+        _route(WRITE, "auth/token/revoke-accessor", tokens.revoke_accessor),
+        _route(WRITE, "auth/token/revoke-orphan", tokens.revoke_orphan),
+        _route(WRITE, "auth/token/create", tokens.create),
+        _route(WRITE, "auth/token/create-orphan", tokens.create_orphan),
+        _route(LIST, "auth/token/accessors", tokens.accessors),
+        _route(GET, "leasehold/tokens", tokens.tokens),
+        _route(WRITE, "sys/wrapping/wrap", wrapping.wrap),
+        _route(WRITE, "sys/wrapping/unwrap", wrapping.unwrap, open=True),
+        _route(WRITE, "sys/wrapping/lookup", wrapping.lookup, open=True),
+        _route(WRITE, "sys/wrapping/rewrap", wrapping.rewrap, open=True),
         _route(CHANGE, "auth/{method}/config", configured.refuse_method),
         _route(CHANGE, "auth/{method}/config/{rest…}", configured.refuse_method),
         _route(CHANGE, "auth/{method}/role/{rest…}", configured.refuse_method),
@@ -151,7 +182,12 @@ def _url(path: str) -> str:
 
 
 def _route(
-    methods: frozenset[str], path: str, handler: Handler, body_bytes: int = BODY_BYTES
+    methods: frozenset[str],
+    path: str,
+    handler: Handler,
+    body_bytes: int = BODY_BYTES,
+    *,
+    open: bool = False,
 ) -> Route:
     pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", _url(path))
     pattern = re.sub(r"\{(\w+)…\}", r"(?P<\1>.+)", pattern)
@@ -159,4 +195,4 @@ def _route(
     pattern = pattern.replace("(?P<mount>", f"(?P<mount>(?!(?:{reserved})/)")
     if "LIST" in methods and not path.endswith(("/", "…}")):
         pattern += "/?"  # some clients put one there, Go's take it away
-    return Route(path, methods, re.compile(pattern), handler, body_bytes)
+    return Route(path, methods, re.compile(pattern), handler, body_bytes, open)

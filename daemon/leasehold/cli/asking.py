@@ -4,16 +4,22 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import click
 
 from leasehold.client import Client
 from leasehold.client.endpoint import DEFAULT_SOCKET, find_endpoint
+from leasehold.secret import Secret
 
-Daemon = Callable[[], Client]
-"""Gives a client of the daemon. Only when it is called the address is looked for and judged."""
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Daemon(Protocol):
+    """Gives a client of the daemon. Only when it is called the address is looked for and judged."""
+
+    def __call__(self, token: Secret | None = None) -> Client:
+        """A client that sends `token`, to a socket too; without it, the environment's over TLS."""
 
 
 def daemon_option(command: Command) -> Command:
@@ -33,8 +39,9 @@ def daemon_option(command: Command) -> Command:
     )
     @functools.wraps(command)
     def asking(*args: Any, address: str | None, socket: Path | None, **options: Any) -> Any:
-        def daemon() -> Client:
-            return Client(find_endpoint(os.environ, address=address, socket=socket))
+        def daemon(token: Secret | None = None) -> Client:
+            endpoint = find_endpoint(os.environ, address=address, socket=socket)
+            return Client(endpoint, token=token)
 
         return command(*args, daemon=daemon, **options)
 

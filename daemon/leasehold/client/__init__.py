@@ -12,12 +12,14 @@ asyncio is in `leasehold.client.aio`; pools of database connections are in `leas
 from leasehold.client.client import Client
 from leasehold.client.endpoint import DEFAULT_SOCKET, Https, UnixSocket
 from leasehold.client.replies import IssuedCredential, RenewedLease, Unreachable
+from leasehold.client.tokens import IssuedToken
 
 __all__ = [
     "DEFAULT_SOCKET",
     "Client",
     "Https",
     "IssuedCredential",
+    "IssuedToken",
     "RenewedLease",
     "UnixSocket",
     "Unreachable",

@@ -17,6 +17,7 @@ from leasehold.client.replies import (
     renewed,
     revoked,
 )
+from leasehold.client.tokens import TokenCalls
 from leasehold.secret import Secret
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ TIMEOUT_S = 70.0
 PAGE = 500
 
 
-class Client:
+class Client(TokenCalls):
     """Talks to the daemon at `address`; a call takes at most `timeout_s` between two bytes.
 
     `address` is the path of a socket, a text (`unix:///path`, `https://host:port`) or an endpoint;

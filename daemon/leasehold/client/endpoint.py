@@ -136,7 +136,7 @@ def _https(host: str, port: int, environ: Mapping[str, str]) -> Https:
         ca=_file(environ, "VAULT_CACERT"),
         certificate=certificate,
         key=key,
-        token=_token(environ),
+        token=own_token(environ),
     )
 
 
@@ -144,7 +144,8 @@ def _file(environ: Mapping[str, str], name: str) -> Path | None:
     return Path(environ[name]) if environ.get(name) else None
 
 
-def _token(environ: Mapping[str, str]) -> Secret | None:
+def own_token(environ: Mapping[str, str]) -> Secret | None:
+    """The token of the environment, else what `leasehold login` kept. Raises ConfigError."""
     for name in ("LEASEHOLD_TOKEN", "VAULT_TOKEN"):
         if text := environ.get(name):
             return _sound(name, Secret(text))

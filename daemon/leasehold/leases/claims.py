@@ -56,7 +56,7 @@ class Claims:
                 while lease_id in self._held:
                     await self._held[lease_id].wait()
         except TimeoutError:
-            raise Unavailable(f"lease {lease_id} is being worked on; try again") from None
+            raise Unavailable(f"{lease_id} is being worked on; try again") from None
         self._held[lease_id] = asyncio.Event()
         try:
             yield

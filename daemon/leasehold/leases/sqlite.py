@@ -17,8 +17,10 @@ from leasehold.keys.envelope import Envelope
 from leasehold.keys.keyfile import Key
 from leasehold.leases import sqlite_files, sqlite_meta, sqlite_rows
 from leasehold.leases.sqlite_reads import Reads
+from leasehold.leases.sqlite_tokens import SQLiteTokens
 from leasehold.leases.sqlite_writer import Job, Results, Writer
 from leasehold.leases.store import AuditLog, Change, Counts, Document
+from leasehold.leases.token_store import TokenChange
 from leasehold.model import Event, LeaseState
 
 
@@ -49,6 +51,7 @@ class SQLiteStore(Reads):
         self.deployment_id = meta.deployment_id
         self.saved_anchor, self.audit_head = meta.anchor, meta.audit_head
         super().__init__(self._path, rows, Envelope(key, self.deployment_id))
+        self.tokens = SQLiteTokens(rows, self._read, self._put_token)
         self._wakes: list[Callable[[], None]] = []
 
     def start(self, audit: AuditLog, clock: Clock) -> None:
@@ -99,6 +102,9 @@ class SQLiteStore(Reads):
         """Make documents durable in one transaction with the events that tell of them."""
         job = Job(self._outcome(), documents=documents, events=events, delay=may_delay_audit)
         await self._put(job)
+
+    async def _put_token(self, change: TokenChange) -> None:
+        await self._put(Job(self._outcome(), token=change))
 
     def _outcome(self) -> "asyncio.Future[list[Change]]":
         return self._loop.create_future()

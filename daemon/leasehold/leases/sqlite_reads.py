@@ -130,6 +130,11 @@ class Reads:
 
         return await self._read(read)
 
+    async def held_by(self, holder: str, limit: int) -> list[Lease]:
+        """Leases that are bound to `holder` and do not end yet."""
+        where = "holder = ? AND holder <> '' AND next_ms IS NOT NULL"
+        return await self._leases(f"{where} AND state IN ('pending', 'active')", [holder], limit)
+
     async def pending(self) -> list[Lease]:
         """Every lease in state pending: after a start, what a crash left behind."""
         return await self._leases("state = 'pending'", [], -1)

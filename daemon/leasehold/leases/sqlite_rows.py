@@ -16,6 +16,7 @@ _SETS = ", ".join(f"{name} = ?" for name in (*LEASE_FIELDS[1:], "mac"))
 SELECT = f"SELECT {_COLUMNS}, mac FROM lease"
 INSERT = f"INSERT INTO lease ({_COLUMNS}, mac) VALUES ({_MARKS})"
 UPDATE = f"UPDATE lease SET {_SETS} WHERE id = ? AND version = ?"
+_HOLDER = LEASE_FIELDS.index("holder")
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -29,13 +30,13 @@ class Rows:
         """The columns of a row, the MAC last."""
         # SQLite knows no truth values, and the MAC is over what is read back.
         values = [int(it) if it is True or it is False else it for it in lease_values(lease)]
-        return [*values, self._mac(values)]
+        return [*values, self._mac(_covered(values))]
 
     def lease(self, row: sqlite3.Row) -> Lease:
         """The lease in a row of `SELECT`. Raises Unavailable when the row was damaged."""
         values = tuple(row)
         try:
-            verifies = hmac.compare_digest(self._mac(values[:-1]), values[-1])
+            verifies = hmac.compare_digest(self._mac(_covered(values[:-1])), values[-1])
         except TypeError:  # a value of another type than was written
             verifies = False
         if not verifies:
@@ -52,3 +53,8 @@ class Rows:
 
     def _mac(self, values: Sequence[Any]) -> bytes:
         return hmac.digest(self._key, _encode(values).encode(), "sha256")
+
+
+def _covered(values: Sequence[Any]) -> Sequence[Any]:
+    """What the MAC of a lease is over: as it was before leases had holders, when there is none."""
+    return (*values[:_HOLDER], *values[_HOLDER + 1 :]) if values[_HOLDER] == "" else values

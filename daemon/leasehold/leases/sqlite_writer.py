@@ -25,9 +25,11 @@ from leasehold.leases import (
     sqlite_meta,
     sqlite_rows,
     sqlite_tally,
+    sqlite_tokens,
 )
 from leasehold.leases.store import AuditLog, Change, Document
 from leasehold.leases.tally import Tally, check_limits, counted
+from leasehold.leases.token_store import TokenChange
 from leasehold.model import PUBLISHED, Event
 from leasehold.record import dump_event, dump_recipe, load_event
 
@@ -50,6 +52,7 @@ class Job:
 
     outcome: "asyncio.Future[list[Change]]"
     changes: Sequence[Change] = ()
+    token: TokenChange | None = None
     documents: Sequence[Document] = ()
     events: Sequence[Event] = ()
     published: int | None = None
@@ -60,6 +63,7 @@ class Job:
     def may_delay_audit(self) -> bool:
         """Whether this may be written when the audit cannot be (rule AU3)."""
         may = self.delay or not self.events
+        may &= self.token is None or self.token.may_delay_audit
         return may and all(change.may_delay_audit for change in self.changes)
 
 
@@ -181,6 +185,7 @@ class Writer:
                 for change in written:
                     events.extend(change.events)
                 events.extend(job.events)
+                events.extend(() if job.token is None else job.token.events)
             self._publish(events)
             self._keep_tally(tally, recipes)
             if audit:
@@ -203,6 +208,8 @@ class Writer:
             self._db.execute("DELETE FROM outbox WHERE seq <= ?", (job.published,))
         for document in job.documents:
             sqlite_documents.write(self._db, self._envelope, document)
+        if job.token is not None:
+            sqlite_tokens.write(self._db, self._rows, job.token, full=full)
         written = []
         for change in job.changes:
             try:
@@ -220,6 +227,7 @@ class Writer:
             # What is left of the disk is for ending leases (rule D1).
             raise Unavailable("the disk of the state directory is nearly full; free some space")
         if change.old is None:
+            sqlite_tokens.check_holder(self._db, change.new.holder)
             check_limits(change, tally)
             self._keep_recipe(change, recipes)
             self._db.execute(sqlite_rows.INSERT, values)

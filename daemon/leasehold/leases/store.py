@@ -40,9 +40,9 @@ class Change:
 
     `old` is None for a new lease. The store writes `new` only where `old.version` still stands,
     else raises Conflict. `limits` are checked, and `recipe` is kept if it is not yet, in the same
-    transaction. With `may_delay_audit` the
-    change is written even when the audit cannot be (rule AU3: revocation goes on); its events are
-    then kept in the store and audited later.
+    transaction; a new lease is bound to a holder that is not over, else Denied is raised. With
+    `may_delay_audit` the change is written even when the audit cannot be (rule AU3: revocation goes
+    on); its events are then kept in the store and audited later.
     """
 
     old: Lease | None
@@ -176,6 +176,9 @@ class LeaseStore(Protocol):
 
         None is a lease whose row was damaged; what has no row at all is missing.
         """
+
+    async def held_by(self, holder: str, limit: int) -> list[Lease]:
+        """Leases that are bound to `holder` and do not end yet."""
 
     async def live_engines(self) -> list[str]:
         """Names of the engines that a live lease belongs to."""

@@ -18,11 +18,12 @@ from leasehold.bundle import (
     PasswordPolicy,
     Safety,
     TlsMatch,
+    TokenLimits,
 )
 from leasehold.policy import passwords
 from leasehold.policy.connections import compile_connection
 from leasehold.policy.draft import Draft
-from leasehold.policy.durations import seconds
+from leasehold.policy.durations import seconds, text
 from leasehold.policy.facts import facts_of
 from leasehold.policy.grants import compile_grants, served_paths
 from leasehold.policy.limits import Limits, limits_of, mount_faults
@@ -62,6 +63,7 @@ def compile_bundle(draft: Draft, digest: str) -> Compiled:
         tests=_tests(draft),
         mounts=_mounts(engines, mount_limits),
         places=_places(draft),
+        tokens=_tokens(draft),
     )
     return Compiled(bundle, limits)
 
@@ -163,6 +165,18 @@ def _safety(draft: Draft) -> Safety:
         return Safety()
     said = draft.named("safety")
     return Safety(**{**said, "protected": tuple(said.get("protected", ()))})
+
+
+def _tokens(draft: Draft) -> TokenLimits:
+    if any(path[:1] == ("tokens",) for path in draft.broken):
+        return TokenLimits()
+    spans = {f"{name}_s": seconds(span) for name, span in draft.named("tokens").items()}
+    limits = TokenLimits(**spans)
+    if limits.default_ttl_s > limits.max_ttl_s:
+        said = "default_ttl" if "default_ttl_s" in spans else "max_ttl"
+        found, most = text(limits.default_ttl_s), text(limits.max_ttl_s)
+        draft.fault(("tokens", said), f"the default ttl of {found} is over the maximum of {most}")
+    return limits
 
 
 def _tests(draft: Draft) -> tuple[AccessTest, ...]:

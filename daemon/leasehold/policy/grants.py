@@ -9,6 +9,7 @@ from leasehold.policy.draft import Draft
 from leasehold.policy.problems import nearest
 
 OWN_PATHS = (
+    "auth/token",
     "leasehold/access",
     "leasehold/apply",
     "leasehold/drift",

@@ -20,6 +20,7 @@ def report(loaded: Loaded, types: Mapping[str, EngineType]) -> dict[str, Any]:
         "problems": [_problem(problem) for problem in loaded.problems],
         "warnings": [_problem(warning) for warning in loaded.warnings],
         "counts": {} if bundle is None else _counts(bundle),
+        "tokens": {} if bundle is None else _tokens(bundle),
         "roles": [] if bundle is None else sorted(_roles(bundle, loaded.limits, types), key=_path),
     }
 
@@ -42,6 +43,11 @@ def _counts(bundle: Bundle) -> dict[str, int]:
         "access": len(bundle.grants),
         "tests": len(bundle.tests),
     }
+
+
+def _tokens(bundle: Bundle) -> dict[str, int]:
+    limits = bundle.tokens
+    return {"default_ttl": limits.default_ttl_s, "max_ttl": limits.max_ttl_s}
 
 
 def _roles(

@@ -41,7 +41,8 @@ def diff(
     before = {} if old is None else objects(old)
     after = objects(new)
     if old is None:
-        before["safety"] = after["safety"]  # the first bundle changes no limits
+        for limits in ("safety", "tokens"):  # the first bundle changes none
+            before[limits] = after[limits]
     differ = _Differ(old, new, usage, access, revocability)
     return tuple(
         differ.change(address, before.get(address), after.get(address))

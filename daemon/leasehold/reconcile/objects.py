@@ -28,6 +28,10 @@ def objects(bundle: Bundle) -> dict[str, Fields]:
         found[f"limits:{mount}"] = {"max_leases": str(most)}
     safety = {name: _plain(getattr(bundle.safety, name)) for name in bundle.safety.__slots__}
     found["safety"] = safety
+    found["tokens"] = {
+        "default_ttl": text(bundle.tokens.default_ttl_s),
+        "max_ttl": text(bundle.tokens.max_ttl_s),
+    }
     return found
 
 

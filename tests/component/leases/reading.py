@@ -25,6 +25,7 @@ from leasehold.leases.store import Change, LeaseStore, Limits
 from leasehold.model import Lease, LeaseState
 
 ROLES, IDENTITIES, ENGINES = ("a", "ab", "b"), ("one", "two"), ("main", "other")
+HOLDERS = ("", "unit:a", "unit:ab")
 LIVE = [state for state in LeaseState if state is not LeaseState.REVOKED]
 PREFIXES = ("", "db/", "db/creds/a", "db/creds/a/", "db/creds/ab/0", "nowhere")
 numbers = st.integers(0, 30)
@@ -54,6 +55,7 @@ def leases(draw: st.DrawFn) -> Lease:
         issued_ms=START_MS - 1 + draw(st.sampled_from([0, 2_000])),
         ended_ms=draw(instants) if state is LeaseState.REVOKED else None,
         last_error=draw(st.sampled_from(["", "away", "denied"])),
+        holder=draw(st.sampled_from(HOLDERS)),
     )
 
 
@@ -131,6 +133,21 @@ class ReadingContract(OnAStore):
             assert {lease.id for lease in await store.pending()} == pending_ids
             live = {lease.engine for lease in kept if lease.state in LIVE}
             assert set(await store.live_engines()) == live
+
+        self.on_a_new_store(body)
+
+    @BRIEF
+    @given(populations, st.sampled_from(HOLDERS))
+    def test_what_is_bound_to_a_holder_and_does_not_end_is_found(self, kept, holder) -> None:
+        async def body(_: Home, store: LeaseStore) -> None:
+            await store.write_many([Change(old=None, new=lease) for lease in kept])
+            held = {lease.id for lease in await store.held_by(holder, 100)}
+            assert held == {
+                lease.id
+                for lease in kept
+                if holder == lease.holder != ""
+                and lease.state in (LeaseState.PENDING, LeaseState.ACTIVE)
+            }
 
         self.on_a_new_store(body)
 

@@ -1,6 +1,8 @@
 """What only a store in files has: its directory, its lock, its disk."""
 
 import asyncio
+import hmac
+import json
 import os
 import sqlite3
 import stat
@@ -8,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from component.leases.home import KEY, SQLiteHome, end, issue
+from component.leases.home import KEY, SQLiteHome, end, issue, newer
 from leasehold.errors import ConfigError, Unavailable
 from leasehold.keys.keyfile import Key
 from leasehold.leases.sqlite import SQLiteStore
 from leasehold.leases.sqlite_reads import BY_MIDDLE
+from leasehold.record import LEASE_FIELDS, lease_values
 
 
 @pytest.fixture
@@ -142,6 +145,44 @@ async def test_a_lease_is_found_by_its_accounts_name_without_reading_others(home
     steps = [text for *_, text in plan]
     assert "SEARCH lease USING INDEX lease_middle (<expr>=?)" in steps
     assert not any(step.startswith("SCAN lease") for step in steps)
+
+
+async def test_leases_of_a_holder_and_tokens_are_found_without_reading_others(home) -> None:
+    queries = {
+        "SELECT * FROM lease WHERE holder = ? AND holder <> '' AND next_ms IS NOT NULL": (
+            "SEARCH lease USING INDEX lease_holding (holder=?)"
+        ),
+        "SELECT * FROM token WHERE parent = ? AND parent <> '' AND ended = 0": (
+            "SEARCH token USING INDEX token_parent (parent=?)"
+        ),
+        "SELECT * FROM token WHERE next_ms <= ? ORDER BY next_ms": (
+            "SEARCH token USING INDEX token_due (next_ms<?)"
+        ),
+    }
+    async with home.opened():
+        for query, step in queries.items():
+            assert [text for *_, text in home.execute(f"EXPLAIN QUERY PLAN {query}", 1)] == [step]
+
+
+async def test_rows_of_before_leases_had_holders_verify_and_can_be_changed(home) -> None:
+    """Their MAC is over the columns that there were then."""
+    async with home.opened() as store:
+        lease, other = await issue(store, 1), await issue(store, 2)
+    row = dict(zip(LEASE_FIELDS, lease_values(lease), strict=True))
+    del row["holder"]
+    then = [int(it) if isinstance(it, bool) else it for it in row.values()]
+    mac = hmac.digest(
+        KEY.derive("row mac"), json.dumps(then, separators=(",", ":")).encode(), "sha256"
+    )
+    home.execute("UPDATE lease SET mac = ? WHERE id = ?", mac, lease.id)
+    home.execute("DROP INDEX lease_holding")
+    home.execute("ALTER TABLE lease DROP COLUMN holder")
+    home.execute("DROP TABLE token")
+    home.execute("PRAGMA user_version = 3")
+    async with home.opened() as store:
+        assert await store.find() == [lease, other]
+        await store.write(newer(lease, last_error="changed", holder="unit:a"))
+        assert [it.id for it in await store.held_by("unit:a", 10)] == [lease.id]
 
 
 async def test_writes_that_wait_together_are_written_together(home) -> None:

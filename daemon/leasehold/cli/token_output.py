@@ -1,0 +1,24 @@
+"""How tokens are printed."""
+
+import click
+
+from leasehold.cli.output import print_json
+from leasehold.client import IssuedToken
+
+
+def print_issued(issued: IssuedToken, *, as_json: bool) -> None:
+    """The text of a token alone, so that a shell can take it; or all of it as JSON."""
+    for warning in issued.warnings:
+        click.echo(f"leasehold: warning: {warning}", err=True)
+    if not as_json:
+        click.echo(issued.text.reveal())
+        return
+    print_json(
+        {
+            "token": issued.text.reveal(),
+            "accessor": issued.accessor,
+            "ttl": issued.ttl_s,
+            "renewable": issued.renewable,
+            "identities": list(issued.identities),
+        }
+    )

@@ -1,0 +1,1 @@
+"""Tokens as verbs: make, recognise, renew, revoke, sweep; and responses that wait for theirs."""
