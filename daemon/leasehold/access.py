@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 from leasehold.bundle import EngineConfig, Generation, Identity, Role
 from leasehold.clock import Clock
-from leasehold.errors import Denied, Invalid, LeaseholdError, NotFound
+from leasehold.errors import Denied, Invalid, LeaseholdError, NotFound, outcome_of
 from leasehold.identity.recognise import recognise
 from leasehold.leases.store import LeaseStore
 from leasehold.model import Caller, Event, EventType, Lease
@@ -103,25 +103,34 @@ class Access:
         caller: Caller,
         grounds: Mapping[str, str],
         kind: type[LeaseholdError] = LeaseholdError,
+        *,
+        lease: Lease | None = None,
     ) -> AsyncIterator[None]:
         """Audit why a request that the policy allows fails within, having changed nothing."""
         try:
             yield
         except kind as why:
-            await self._try_to_record(EventType.NO_EFFECT, caller, {**grounds, "why": str(why)})
+            told = {**grounds, **outcome_of(why), "why": str(why)}
+            await self._try_to_record(EventType.NO_EFFECT, caller, told, lease)
             raise
 
-    async def record(self, kind: EventType, caller: Caller, told: Mapping[str, str]) -> None:
+    async def record(
+        self, kind: EventType, caller: Caller, told: Mapping[str, str], lease: Lease | None = None
+    ) -> None:
         """Audit what was decided, on the grounds `told`. Raises Unavailable."""
         now_ms = self._clock.now_ms()
-        await self._store.record(Event.new(kind, now_ms, None, caller=caller, **told))
+        await self._store.record(Event.new(kind, now_ms, lease, caller=caller, **told))
 
     async def _try_to_record(
-        self, kind: EventType, caller: Caller, told: Mapping[str, str]
+        self,
+        kind: EventType,
+        caller: Caller,
+        told: Mapping[str, str],
+        lease: Lease | None = None,
     ) -> None:
         """For what is refused anyway, with an answer of its own."""
         try:
-            await self.record(kind, caller, told)
+            await self.record(kind, caller, told, lease)
         except LeaseholdError as trouble:
             logger.error("not audited: %s: %s", kind, trouble)
 

@@ -12,7 +12,7 @@ from leasehold.bundle import Role
 from leasehold.clock import Clock
 from leasehold.ending import Ending, target_expiry
 from leasehold.engines.guarded import GuardedEngine
-from leasehold.errors import EngineError, LeaseholdError
+from leasehold.errors import EngineError, LeaseholdError, outcome_of
 from leasehold.failpoints import hit
 from leasehold.leases import lifecycle
 from leasehold.leases.names import AccountNames, new_lease_id
@@ -89,6 +89,7 @@ class Creation:
                 )
             )
             hit("issue.intended")
+            called_ms = self._clock.now_ms()
             try:
                 issued = await order.engine.issue(
                     IssueRequest(
@@ -100,7 +101,16 @@ class Creation:
                 )
                 hit("issue.created")
                 lease = lifecycle.activate(intent, issued.handle)
-                told = Event.new(EventType.ISSUED, self._clock.now_ms(), lease, caller=order.caller)
+                now_ms = self._clock.now_ms()
+                told = Event.new(
+                    EventType.ISSUED,
+                    now_ms,
+                    lease,
+                    caller=order.caller,
+                    target=lease.target,
+                    outcome="made",
+                    ms=str(now_ms - called_ms),
+                )
                 await self._store.write(Change(old=intent, new=lease, events=(told,)))
                 hit("issue.activated")
             except BaseException as error:
@@ -123,6 +133,7 @@ class Creation:
                 caller,
                 unproven=not proven,
                 why=why,
+                grounds={"target": lease.target, **outcome_of(error)},
             )
             hit("issue.abandoned")
             await self._remover.remove([lease])

@@ -11,13 +11,13 @@ import logging
 import os
 import signal
 import time
-import uuid
 from functools import partial
 from pathlib import Path
 
 from leasehold import __version__, failpoints
 from leasehold.access import Access
 from leasehold.api.access import AccessHandlers
+from leasehold.api.audit import AuditHandlers
 from leasehold.api.dispatch import Dispatcher
 from leasehold.api.drift import DriftHandlers
 from leasehold.api.drills import DrillHandlers
@@ -36,27 +36,24 @@ from leasehold.api.token_parts import TokenParts
 from leasehold.api.vault import vault_handlers
 from leasehold.background import Background
 from leasehold.bundle import Reference
-from leasehold.clock import SystemClock
+from leasehold.clock import Clock
 from leasehold.creation import Creation
 from leasehold.ending import Ending
 from leasehold.engines.catalog import installed_engine_types, load_engine_class
 from leasehold.engines.registry import Engines
 from leasehold.errors import ConfigError
-from leasehold.events.audit import GENESIS, FileAudit
-from leasehold.events.audit_search import AuditSearch
-from leasehold.events.metrics import CountedAudit, Metrics
+from leasehold.events.metrics import Metrics
 from leasehold.events.mqtt import MqttPublisher
 from leasehold.expiry import ExpiryWorker
 from leasehold.hardening import harden
 from leasehold.identity.peercred import in_user_namespace
 from leasehold.inspection import Inspection
 from leasehold.issuance import Issuance
-from leasehold.keys.keyfile import Key, load_or_create
-from leasehold.leases import sqlite_files
 from leasehold.leases.names import AccountNames
 from leasehold.leases.sqlite import SQLiteStore
 from leasehold.loops import eternal_tasks
 from leasehold.model import EventType
+from leasehold.opening import opened
 from leasehold.policy.references import resolve
 from leasehold.reconcile.applier import Applier
 from leasehold.reconcile.drift import Drift
@@ -79,8 +76,6 @@ from leasehold.systemd import notify
 from leasehold.upkeep import Upkeep, troubles
 
 logger = logging.getLogger(__name__)
-
-AUDIT, AUDIT_KEY = "audit.jsonl", "audit chain"
 
 
 def run(settings: Settings) -> int:
@@ -110,7 +105,8 @@ async def _serve(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
         metrics = Metrics()
-        store, clock, key = await _open_store(settings, stack, metrics)
+        state = await stack.enter_async_context(opened(settings, metrics))
+        store, clock, key = state.store, state.clock, state.key
         engines = Engines(load_engine_class)
         stack.push_async_callback(engines.close)
         types = installed_engine_types()
@@ -190,6 +186,7 @@ async def _serve(settings: Settings) -> None:
                 *drift.troubles(),
                 *drills.troubles(),
                 *api.troubles(),
+                *(sink.trouble for sink in state.sinks if sink.trouble),
             ),
         )
         handlers = Handlers(issuance, inspection, FailedRenewals(time.monotonic))
@@ -198,7 +195,7 @@ async def _serve(settings: Settings) -> None:
         enforcer = Enforcer(store, clock, ending, book, expiry.hurry)
         forcing = Forcing(store, clock, remover, drift, book)
         policy = PolicyHandlers(access, applier, store, clock, enforcer.settle)
-        questions = AccessHandlers(access, serving.operations, _audit_search(settings, key))
+        questions = AccessHandlers(access, serving.operations, state.search)
         of_drills = DrillHandlers(access, drills, clock)
         removal = OrphanRemoval(drift, engines, store, clock)
         of_drift = DriftHandlers(access, drift, removal, clock, background)
@@ -209,10 +206,12 @@ async def _serve(settings: Settings) -> None:
         )
         bulk = RevocationHandlers(revocations, clock)
         stuck = IrrevocableHandlers(access, inspection, expiry.look_now)
+        of_audit = AuditHandlers(access, state.search)
         tokens = TokenParts(access, store, clock, ending)
         await tokens.wrapping.start()
         table = routes(
             *(handlers, policy, questions, of_drills, of_drift, of_metrics, vault, bulk, stuck),
+            of_audit,
             *tokens.handlers,
         )
         api = ApiServer(listening, Dispatcher(table, metrics, tokens), tls)
@@ -243,6 +242,8 @@ async def _serve(settings: Settings) -> None:
         start("drift", drift.run())
         if publisher is not None:
             start("mqtt", publisher.run())
+        for sink in state.sinks:
+            start("audit forwarding", sink.run())
         accepting = start("accept", api.accept())
         logger.info("leasehold %s serves %s", __version__, settings.socket)
         notify("READY=1", f"STATUS=generation {generation.number} is served")
@@ -256,35 +257,7 @@ async def _serve(settings: Settings) -> None:
         await upkeep.tell(EventType.STOPPED)
 
 
-async def _open_store(
-    settings: Settings, stack: contextlib.AsyncExitStack, metrics: Metrics
-) -> tuple[SQLiteStore, SystemClock, Key]:
-    state_dir = settings.state_dir
-    sqlite_files.prepare(state_dir)
-    is_new = not (state_dir / sqlite_files.DATABASE).exists()
-    key = load_or_create(settings.key_file, may_create=is_new)
-    store = SQLiteStore(state_dir, key)
-    clock = SystemClock(store.saved_anchor)
-    audit = FileAudit(
-        state_dir / AUDIT,
-        key.derive(AUDIT_KEY),
-        head=store.audit_head or GENESIS,
-        wall=clock.wall,
-        boot=uuid.uuid4().hex[:12],
-    )
-    stack.callback(audit.close)
-    store.start(CountedAudit(audit, metrics), clock)
-    stack.push_async_callback(store.close)
-    return store, clock, key
-
-
-def _audit_search(settings: Settings, key: Key) -> AuditSearch:
-    return AuditSearch(settings.state_dir / AUDIT, key.derive(AUDIT_KEY))
-
-
-async def _publisher(
-    settings: Settings, store: SQLiteStore, clock: SystemClock
-) -> MqttPublisher | None:
+async def _publisher(settings: Settings, store: SQLiteStore, clock: Clock) -> MqttPublisher | None:
     if settings.mqtt is None:
         return None
     file = settings.mqtt_password_file

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from leasehold.clock import Clock
-from leasehold.errors import EngineError, LeaseholdError
+from leasehold.errors import EngineError, LeaseholdError, outcome_of
 from leasehold.failpoints import hit
 from leasehold.leases import lifecycle
 from leasehold.leases.store import Change, LeaseStore
@@ -93,7 +93,7 @@ class Ending:
         """Audit a request to end what ends already; nothing hangs on whether that is written."""
         why = f"lease {lease.id} is {lease.state} already"
         now_ms = self._clock.now_ms()
-        told = Event.new(EventType.NO_EFFECT, now_ms, None, caller=caller, why=why, **grounds)
+        told = Event.new(EventType.NO_EFFECT, now_ms, lease, caller=caller, why=why, **grounds)
         try:
             await self._store.record(told)
         except LeaseholdError as trouble:
@@ -143,7 +143,7 @@ class Ending:
                 return
             now_ms, limit_ms = self._clock.now_ms(), lease.issued_ms + max_ttl_s * 1000
             if limit_ms <= now_ms:
-                await self._end(lease, Cause.CONFIG, wait=True)
+                await self._end(lease, Cause.CONFIG, grounds={"rule": why}, wait=True)
             elif limit_ms < lease.max_expires_ms:
                 new = lifecycle.cap(lease, now_ms, limit_ms)
                 told = Event.new(EventType.SHORTENED, now_ms, new, why=why)
@@ -158,6 +158,15 @@ class Ending:
                 await engine.renew(account, target_expiry(self._clock, lease.expires_ms))
         except EngineError as trouble:
             logger.info("lease %s ends earlier, but not at the target: %s", lease.id, trouble)
+            told = Event.new(
+                EventType.TARGET_BEHIND,
+                self._clock.now_ms(),
+                lease,
+                why=trouble.reason,
+                target=lease.target,
+                outcome=outcome_of(trouble)["outcome"],
+            )
+            self._store.record_soon(told)
 
 
 def _may_be_hurried(lease: Lease, at_ms: int) -> bool:

@@ -178,6 +178,16 @@ class EnginePermanent(EngineError):
     code = "engine-permanent"
 
 
+def outcome_of(error: BaseException) -> dict[str, str]:
+    """How a call to a target went, as the audit keeps it: the error's class, or `unknown`.
+
+    Nothing for an error that is not a target's.
+    """
+    if not isinstance(error, EngineError):
+        return {}
+    return {"outcome": "unknown" if error.outcome_unknown else error.error_class}
+
+
 class TargetChanged(EngineError):
     """The connection leads to another server than the one the account was made at (rule W11)."""
 

@@ -7,6 +7,7 @@ ledger first, the target second, so that a crash between them is caught up.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from leasehold.access import OWN, Access
 from leasehold.background import Background
@@ -88,7 +89,7 @@ class Issuance:
             order, warnings = await self._order(caller, path, decision, grounds, ttl_s)
         async with self._access.telling(caller, grounds, LimitReached):
             made = self._make(order, warnings)
-            return await self._background.finish(made, unwanted=self._nobody_waits)
+            return await self._background.finish(made, unwanted=partial(self._lost, caller))
 
     async def _order(
         self,
@@ -142,9 +143,14 @@ class Issuance:
             warnings=warnings,
         )
 
-    async def undelivered(self, lease: Lease) -> None:
+    async def delivered(self, caller: Caller, lease: Lease) -> None:
+        """Audit that the credential of `lease` was handed over; nobody waits for that."""
+        told = Event.new(EventType.DELIVERED, self.clock.now_ms(), lease, caller=caller)
+        self._store.record_soon(told)
+
+    async def undelivered(self, caller: Caller, lease: Lease) -> None:
         """Revoke `lease`, whose credential could not be handed over (rule W8)."""
-        await self._background.finish(self._ending.end(lease.id, Cause.UNDELIVERED))
+        await self._background.finish(self._ending.end(lease.id, Cause.UNDELIVERED, caller))
 
     async def renew(self, caller: Caller, lease_id: str, increment_s: int | None) -> RenewedLease:
         """Move the deadline of the caller's own lease to `increment_s` seconds from now.
@@ -154,7 +160,7 @@ class Issuance:
         lease = await self._access.own_lease(caller, lease_id, "renew")
         decision = await self._access.require(caller, lease.path, "renew")
         grounds = self._access.grounds(caller, lease.path, "renew", decision.rule)
-        async with self._access.telling(caller, grounds):
+        async with self._access.telling(caller, grounds, lease=lease):
             _, role = self._access.role(lease.mount, lease.role)
             cap_s = longest_s(role, decision)
             async with self._remover.claims.of(lease_id):
@@ -195,7 +201,16 @@ class Issuance:
         await engine.renew(account, target_expiry(self.clock, expires_ms))
         hit("renew.moved")
         renewed = lifecycle.renew(lease, now_ms, expires_ms)
-        told = Event.new(EventType.RENEWED, now_ms, renewed, caller=caller, **grounds)
+        told = Event.new(
+            EventType.RENEWED,
+            now_ms,
+            renewed,
+            caller=caller,
+            **grounds,
+            target=lease.target,
+            outcome="moved",
+            ms=str(self.clock.now_ms() - now_ms),
+        )
         await self._store.write(Change(old=lease, new=renewed, events=(told,)))
         hit("renew.written")
         return RenewedLease(renewed, granted.ttl_s, True, granted.warnings)
@@ -220,5 +235,5 @@ class Issuance:
         """Revoke the caller's lease, which another one has replaced, whether it waits or not."""
         await self._background.finish(self.revoke(caller, lease_id))
 
-    async def _nobody_waits(self, issued: IssuedLease) -> None:
-        await self._ending.end(issued.lease.id, Cause.UNDELIVERED)
+    async def _lost(self, caller: Caller, issued: IssuedLease) -> None:
+        await self._ending.end(issued.lease.id, Cause.UNDELIVERED, caller)

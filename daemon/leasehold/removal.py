@@ -21,6 +21,7 @@ from leasehold.errors import (
     EngineTemporary,
     ErrorClass,
     LeaseholdError,
+    outcome_of,
 )
 from leasehold.leases import lifecycle
 from leasehold.leases.claims import Claims
@@ -164,7 +165,18 @@ def _change(made: Attempt, cause: Cause | None) -> Change:
     else:
         new = lifecycle.disable(lease, now_ms + lifecycle.BACKOFF_FIRST_MS, result.residue)
         kind = EventType.DISABLED
-    events = [Event.new(kind, now_ms, new, why=new.last_error)]
+    outcome = outcome_of(result) if isinstance(result, EngineError) else {"outcome": result.stage}
+    events = [
+        Event.new(
+            kind,
+            now_ms,
+            new,
+            why=new.last_error,
+            attempt=str(old.attempts + 1),
+            target=old.target,
+            **outcome,
+        )
+    ]
     if is_overdue(new, now_ms) and new.last_error != lifecycle.SECOND_LOOK:
         new = lifecycle.mark_overdue(new)
         events.append(Event.new(EventType.OVERDUE, now_ms, new))

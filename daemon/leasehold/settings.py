@@ -64,6 +64,11 @@ class Settings:
     log_level: str = "info"
     log_format: Literal["text", "json"] = "text"
     allow_user_namespace: bool = False
+    audit_file_mb: float = 256
+    audit_file_days: float | None = None
+    audit_keep_days: float | None = None
+    audit_syslog: str | None = None
+    audit_journald: Path | None = None
     drift_every_s: float = 300
     drain_s: float = 10
 
@@ -200,6 +205,9 @@ def _settings(values: Mapping[str, Any]) -> Settings:
     def path(key: str) -> Path | None:
         return Path(values[key]) if key in values else None
 
+    def number(key: str) -> float | None:
+        return float(values[key]) if key in values else None
+
     state_dir = Path(values["state_dir"])
     return Settings(
         policies=values["policies"],
@@ -222,6 +230,11 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         log_level=values["log_level"],
         log_format=values["log_format"],
         allow_user_namespace=values["allow_user_namespace"],
+        audit_file_mb=float(values["audit_file_mb"]),
+        audit_file_days=number("audit_file_days"),
+        audit_keep_days=number("audit_keep_days"),
+        audit_syslog=values.get("audit_syslog"),
+        audit_journald=path("audit_journald"),
         drift_every_s=float(values["drift_every_s"]),
         drain_s=float(values["drain_s"]),
     )

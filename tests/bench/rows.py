@@ -12,7 +12,8 @@ from pathlib import Path
 
 from leasehold.clock import SystemClock
 from leasehold.daemon import AUDIT
-from leasehold.events.audit import GENESIS, FileAudit
+from leasehold.events.audit import FileAudit
+from leasehold.events.audit_line import GENESIS
 from leasehold.keys.keyfile import load_or_create
 from leasehold.leases.names import AccountNames, new_lease_id
 from leasehold.leases.sqlite import SQLiteStore

@@ -13,11 +13,15 @@ class FakeAudit:
         self.lines: list[tuple[Event, bool]] = []
         self.broken = False
         self.appends = 0
+        self.stored = 0
 
-    def append(self, events: Sequence[Event], *, delayed: bool = False) -> AuditHead:
+    def append(
+        self, events: Sequence[Event], *, delayed: bool = False, stored: int = 0
+    ) -> AuditHead:
         if self.broken:
             raise OSError(errno.ENOSPC, "No space left on device")
         self.appends += 1
+        self.stored = stored
         self.lines += [(event, delayed) for event in events]
         return AuditHead(len(self.lines), f"{len(self.lines):064x}")
 

@@ -83,7 +83,7 @@ class ScriptedBroker:
         topic, number, payload = body[2:end].decode(), body[end : end + 2], body[end + 2 :]
         if level == 5:
             payload = payload[1 + payload[0] :]  # behind the properties, of less than 128 bytes
-        if topic.endswith("/status"):
+        if topic.endswith(("/status", "/audit/checkpoint")):
             return [0x40, 2, *number]
         self.events.append(json.loads(payload))
         if len(self.events) == self.mute_at:

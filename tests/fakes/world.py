@@ -21,7 +21,10 @@ from leasehold.bundle import Bundle, EngineConfig, Generation, Role
 from leasehold.creation import Creation
 from leasehold.ending import Ending
 from leasehold.engines.registry import Engines
-from leasehold.events.audit import GENESIS, FileAudit, verify
+from leasehold.events.audit import FileAudit
+from leasehold.events.audit_line import GENESIS
+from leasehold.events.audit_rotation import NEVER, Rotation
+from leasehold.events.audit_verify import verify_audit
 from leasehold.expiry import ExpiryWorker
 from leasehold.inspection import Inspection
 from leasehold.issuance import Issuance, IssuedLease
@@ -50,6 +53,7 @@ class World:
     ledger_class: type[Ledger] = Ledger
     worker_class: type[ExpiryWorker] = ExpiryWorker
     access_class: type[Access] = Access
+    rotation: Rotation = NEVER
 
     def __init__(self, folder: Path, clock: FakeClock, bundle: Bundle | None = None) -> None:
         self.state_dir = folder / "state"
@@ -78,6 +82,7 @@ class World:
             head=self._store.audit_head or GENESIS,
             wall=self.clock.wall,
             boot="boot",
+            rotation=self.rotation,
         )
         self._store.start(self._audit, self.clock)
         self.store: Any = self.ledger_class(self._store, self.fate)
@@ -243,12 +248,12 @@ class World:
 
     async def audited(self) -> dict[str, list[dict[str, Any]]]:
         """The audit's lines by lease, after the chain was verified."""
-        text = (self.state_dir / "audit.jsonl").read_text()
-        lines = text.splitlines(keepends=True)
+        path = self.state_dir / "audit.jsonl"
         async with self.store.alone() as store:
             head = await store.checkpoint()
-        assert verify(lines, KEY.derive("audit chain"), head) == []
-        found = defaultdict(list)
-        for line in map(json.loads, lines):
-            found[line.get("lease", "")].append(line)
-        return found
+            report = verify_audit(path, KEY.derive("audit chain"), lambda: head)
+            assert report.findings == []
+            found = defaultdict(list)
+            for line in map(json.loads, path.read_text().splitlines()):
+                found[line.get("lease", "")].append(line)
+            return found

@@ -152,7 +152,7 @@ def test_an_issue_renewal_and_revocation_are_explained_by_their_ids(daemon: Daem
         204,
     ]
     for reply, allowed, events in (
-        (issued, True, ["intended", "issued"]),
+        (issued, True, ["intended", "issued", "delivered"]),
         (renewed, True, ["renewed"]),
         (another, False, ["denied"]),
         (revoked, True, ["revoking"]),

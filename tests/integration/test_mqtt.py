@@ -16,7 +16,8 @@ from fakes.leases import an_event
 from fakes.publishing import publishing, soon
 from fakes.relay import Relay
 from leasehold.clock import SystemClock
-from leasehold.events.audit import GENESIS, FileAudit
+from leasehold.events.audit import FileAudit
+from leasehold.events.audit_line import GENESIS
 from leasehold.keys.keyfile import load_or_create
 from leasehold.leases.sqlite import SQLiteStore
 from leasehold.policy.schemas import schema
@@ -256,7 +257,7 @@ def test_a_daemon_tells_its_leases_and_how_it_ended(
 def test_the_example_in_the_documentation_is_what_the_schema_says():
     page = Path(__file__).parents[2] / "docs" / "events.md"
     examples = re.findall(r"```json\n(.*?)```", page.read_text(), re.DOTALL)
-    assert len(examples) == 3
+    assert len(examples) == 4
     for example in examples:
         found: dict[str, Any] = json.loads(example)
         VALIDATOR.validate(found)

@@ -11,7 +11,8 @@ from leasehold.api.described import Field, Holds, described
 from leasehold.api.handlers import Ask
 from leasehold.api.replies import Reply
 from leasehold.errors import Invalid, NotFound, Unavailable
-from leasehold.events.audit_search import AuditSearch, Found, Line
+from leasehold.events.audit_line import Line
+from leasehold.events.audit_search import AuditSearch, Found
 from leasehold.model import Caller, EventType
 from leasehold.policy.decide import VERBS
 from leasehold.policy.facts import parse
@@ -77,12 +78,9 @@ class AccessHandlers:
             found = await self._search(request_id)
         lines = [line for line in found.lines if operates or _is_of(line, ask.caller)]
         if not lines:
-            reach = (
-                f", or it is older than the last {self._audit.reach_bytes >> 20} MiB of the audit"
-            )
             raise NotFound(
                 f"nothing is known of request {request_id}: nothing was decided on it, or it was"
-                f" not yours{'' if found.whole else reach}"
+                f" not yours{self._audit.or_older(found)}"
             )
         return Reply(body={"data": explanation(request_id, lines, notes=operates)})
 

@@ -88,9 +88,9 @@ class Dispatcher:
             if reply.undelivered is not None:
                 await reply.undelivered()
             raise
-        if reply.delivered is not None:
+        for follow_up in reply.delivered:
             try:
-                await reply.delivered()
+                await follow_up()
             except LeaseholdError as error:
                 logger.warning("request %s was answered, and then: %s", request_id, error)
         return sent

@@ -79,7 +79,8 @@ class Handlers:
                 "mount_type": issued.lease.engine_type,
             },
             warnings=issued.warnings,
-            undelivered=partial(self._issuance.undelivered, issued.lease),
+            delivered=(partial(self._issuance.delivered, ask.caller, issued.lease),),
+            undelivered=partial(self._issuance.undelivered, ask.caller, issued.lease),
         )
 
     @described(

@@ -19,8 +19,8 @@ class Reply:
     """A reply; without a body it is empty. `enveloped` bodies get Vault's envelope around them.
 
     What is no JSON is `raw`, of type `content_type`, and then there is no body.
-    `undelivered` is awaited when the caller cannot be given the reply (rule W8), `delivered` when
-    it has been.
+    `undelivered` is awaited when the caller cannot be given the reply (rule W8), each of
+    `delivered` when it has been.
     """
 
     status: int = 200
@@ -31,7 +31,7 @@ class Reply:
     raw: bytes | None = None
     content_type: str = "application/json"
     undelivered: Callable[[], Coroutine[Any, Any, None]] | None = None
-    delivered: Callable[[], Coroutine[Any, Any, Any]] | None = None
+    delivered: Sequence[Callable[[], Coroutine[Any, Any, Any]]] = ()
 
 
 def envelope(request_id: str, body: Mapping[str, Any], warnings: Sequence[str]) -> dict[str, Any]:

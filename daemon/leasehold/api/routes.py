@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from leasehold.api.access import AccessHandlers
+from leasehold.api.audit import AuditHandlers
 from leasehold.api.body import BODY_BYTES, BUNDLE_BYTES
 from leasehold.api.drift import DriftHandlers
 from leasehold.api.drills import DrillHandlers
@@ -66,6 +67,7 @@ def routes(
     vault: VaultHandlers,
     revocations: RevocationHandlers,
     irrevocable: IrrevocableHandlers,
+    audit: AuditHandlers,
     logins: LoginHandlers,
     tokens: TokenHandlers,
     wrapping: WrappingHandlers,
@@ -136,6 +138,7 @@ def routes(
         _route(WRITE, "leasehold/can-i", access.can_i),
         _route(GET, "leasehold/who-can", access.who_can),
         _route(GET, "leasehold/explain/{request_id}", access.explain),
+        _route(GET, "leasehold/audit", audit.lines),
         _route(WRITE, "leasehold/drill", drills.drill),
         _route(GET, "leasehold/drills", drills.drills),
         _route(GET, "leasehold/drift", drift.standing),

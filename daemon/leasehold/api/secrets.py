@@ -61,7 +61,8 @@ class SecretsHandlers:
             return await self._serve.issue(new)
         await self._check(ask.caller, lease_id, "/".join(new.path.values()))
         reply = await self._serve.issue(new)
-        return replace(reply, delivered=partial(self._issuance.replaced, ask.caller, lease_id))
+        replaced = partial(self._issuance.replaced, ask.caller, lease_id)
+        return replace(reply, delivered=(*reply.delivered, replaced))
 
     @described(answers=(), refusals=(Unsupported,))
     async def keep(self, ask: Ask) -> Reply:

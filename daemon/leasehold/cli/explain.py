@@ -7,6 +7,7 @@ import click
 
 from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.output import examples, json_option, print_json, print_pairs, print_table
+from leasehold.events.audit_line import caller_words
 
 _DIGEST_CHARS = 12
 
@@ -26,7 +27,7 @@ def explain(request_id: str, as_json: bool, daemon: Daemon) -> None:
         print_json(found)
         return
     caller, decision = found["caller"], found["decision"]
-    pairs = {"asked by": ", ".join(f"{name} {value}" for name, value in caller.items())}
+    pairs = {"asked by": caller_words(caller)}
     if decision is not None:
         pairs = {**_decided(decision), **pairs}
     print_pairs(pairs)

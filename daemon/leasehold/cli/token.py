@@ -18,8 +18,8 @@ from leasehold.client.endpoint import own_token
 def token() -> None:
     """Look at tokens, make, renew and end them.
 
-    Without an ACCESSOR it is your own: that of LEASEHOLD_TOKEN, else of VAULT_TOKEN, else the one that
-    `leasehold login` kept. Without one of your own, the kernel's word for you is what is looked at.
+    Without an ACCESSOR it is your own: that of LEASEHOLD_TOKEN, else of VAULT_TOKEN, else the one
+    that `leasehold login` kept. Without one of your own, the kernel's word for you is looked at.
     """
 
 

@@ -187,6 +187,16 @@ class Client(TokenCalls):
         data: Mapping[str, Any] = reply.body["data"]
         return data
 
+    def audit(self, *, lease_id: str = "", request_id: str = "") -> Mapping[str, Any]:
+        """What the audit has on a lease, or a request; of one's own leases, or all for operators.
+
+        Raises NotFound when it has nothing.
+        """
+        query = {"lease": lease_id, "request": request_id}
+        reply = self._get("leasehold/audit", {name: text for name, text in query.items() if text})
+        data: Mapping[str, Any] = reply.body["data"]
+        return data
+
     def drill(self, role: str) -> Mapping[str, Any]:
         """Drill the role at the path `role` (`database/creds/reader`) now: how it went."""
         data: Mapping[str, Any] = self._put("leasehold/drill", {"role": role}).body["data"]

@@ -2,210 +2,242 @@
 
 Each line holds the MAC of the line before it, so that an edit, a deletion, an insertion or a
 reordering breaks the chain, and the head kept in the store shows a cut tail (rules AU1 to AU5).
-A line names account and lease and never a secret.
+The chain goes on over files: the first line of a new one names the file before.
 """
 
-import hashlib
-import hmac
-import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from leasehold import failpoints
 from leasehold.errors import ConfigError
+from leasehold.events.audit_files import first_line, full_name, last_line, opened
+from leasehold.events.audit_line import (
+    BROKEN,
+    CONTINUED,
+    REMOVED,
+    Line,
+    Written,
+    chained,
+    event_fields,
+    fields_of,
+    head_of,
+    instant,
+    time_of,
+)
+from leasehold.events.audit_rotation import (
+    NEVER,
+    Rotation,
+    begin_anew,
+    clear_up,
+    outlived,
+    write_all,
+)
 from leasehold.keys.keyfile import sync_directory
 from leasehold.model import AuditHead, Event
 
 logger = logging.getLogger(__name__)
 
-GENESIS = AuditHead(0, "0" * 64)
-TEXT_CHARS = 256
-_TAIL_BYTES = 1 << 20
-_MAC_CHARS = len(',"mac":""}') + 64
+AGAIN = timedelta(minutes=1)
+"""How long to wait after a new file could not be begun."""
+_WRITING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_RESUMING = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+def _nobody(lines: Sequence[Written]) -> None:
+    pass
 
 
 class FileAudit:
-    """Appends to `audit.jsonl`. `wall` turns lease time into UTC; `boot` names this start.
+    """Appends to the file at `path`. `wall` turns lease time into UTC; `boot` names this start.
 
-    Used from the store's writer thread only. Made before that starts; raises ConfigError then.
+    `tell` hears of every line that is durable. Used from the store's writer thread only. Made
+    before that starts; raises ConfigError then.
     """
 
     def __init__(
-        self, path: Path, key: bytes, *, head: AuditHead, wall: Callable[[int], datetime], boot: str
+        self,
+        path: Path,
+        key: bytes,
+        *,
+        head: AuditHead,
+        wall: Callable[[int], datetime],
+        boot: str,
+        rotation: Rotation = NEVER,
+        tell: Callable[[Sequence[Written]], None] = _nobody,
     ) -> None:
         self._path = path
         self._key = key
         self._wall = wall
         self._boot = boot
+        self._rotation = rotation
+        self._tell = tell
+        self._stored = head.seq
         self._torn_at: int | None = None
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._unsynced = False
+        self._not_before: datetime | None = None
         try:
-            self._head, flag = _resume(path, key, head)
-            self._file = os.open(path, flags, 0o600)
+            clear_up(path)
+            self._head, flagged = _resume(path, key, head)
+            self._first, self._since = _beginning(path, key, self._head.seq + 1)
+            self._file = os.open(path, _WRITING, 0o600)
             sync_directory(path.parent)
-            if flag:
-                logger.error("%s: %s", path, flag)
-                self._write([self._line(flag_fields(flag))])
+            for found in flagged:
+                logger.error("%s: %s", path, found)
+                self._write([self._line({"event": BROKEN, "detail": {"why": found}})])
         except OSError as error:
             raise ConfigError(f"{path}: cannot be used as audit ({error.strerror})") from error
 
-    def append(self, events: Sequence[Event], *, delayed: bool = False) -> AuditHead:
+    def append(
+        self, events: Sequence[Event], *, delayed: bool = False, stored: int = 0
+    ) -> AuditHead:
         """Write one line an event and make them durable; returns the last line's place.
 
-        Raises OSError when that fails; the file is then cut back to where it was.
+        `stored` is the number of the last line that the store knows for good; lines bear it, so
+        that a store which was set back shows. Raises OSError when writing fails; the file is then
+        cut back to where it was.
         """
         failpoints.hit("audit.append")
-        before = self._head
+        if not events:
+            return self._head
+        self._stored, now = stored, self._wall(events[-1].at_ms)
+        self._rotate(now)
+        before, late = self._head, {"delayed": True} if delayed else {}
         try:
-            self._write([self._line(self._fields(event, delayed=delayed)) for event in events])
+            self._write(
+                [self._line({**event_fields(event, self._wall), **late}) for event in events]
+            )
         except OSError:
             self._head = before
             raise
+        self._since = self._since or now
         return self._head
 
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._file)
 
-    def _write(self, lines: Sequence[str]) -> None:
+    def _write(self, lines: Sequence[Written]) -> None:
+        if self._unsynced:
+            sync_directory(self._path.parent)
+            self._unsynced = False
         if self._torn_at is not None:  # a failed write that could not be cut off then
             os.ftruncate(self._file, self._torn_at)
         self._torn_at = os.fstat(self._file).st_size
-        data = "".join(lines).encode()
         try:
-            while data:
-                data = data[os.write(self._file, data) :]
+            write_all(self._file, "".join(f"{line.text}\n" for line in lines).encode())
             os.fdatasync(self._file)
         except OSError:
             os.ftruncate(self._file, self._torn_at)
             self._torn_at = None
             raise
         self._torn_at = None
+        self._tell(lines)
 
-    def _line(self, fields: dict[str, object]) -> str:
-        seq = self._head.seq + 1
-        body = json.dumps({"seq": seq, **fields, "prev": self._head.mac}, separators=(",", ":"))
-        mac = _mac(self._key, body)
-        self._head = AuditHead(seq, mac)
-        return _closed(body, mac) + "\n"
+    def _line(self, fields: Line) -> Written:
+        known = {"boot": self._boot, "stored": self._stored}
+        line, self._head = chained({**fields, **known}, self._key, self._head)
+        return line
 
-    def _fields(self, event: Event, *, delayed: bool) -> dict[str, object]:
-        fields: dict[str, object] = {
-            "time": self._wall(event.at_ms).isoformat(timespec="milliseconds"),
-            "boot": self._boot,
-            "event": event.type,
-            "id": event.id,
-        }
-        if event.caller is not None:
-            fields["caller"] = event.caller.told()
-        if lease := event.lease:
-            fields["lease"] = lease.id
-            fields["account"] = lease.account
-            fields["identity"] = lease.identity
-            fields["state"] = lease.state
-            fields["expires"] = self._wall(lease.expires_ms).isoformat(timespec="milliseconds")
-            if lease.cause:
-                fields["cause"] = lease.cause
-        if event.detail:
-            fields["detail"] = {key: text[:TEXT_CHARS] for key, text in event.detail.items()}
-        if delayed:
-            fields["delayed"] = True
-        return fields
-
-
-def flag_fields(flag: str) -> dict[str, object]:
-    """A line that tells what was found wrong with the lines before it."""
-    return {"event": "audit-broken", "detail": {"why": flag}}
-
-
-def verify(lines: Iterable[str], key: bytes, head: AuditHead | None = None) -> list[str]:
-    """What is wrong with a chain, one line a fault; empty when nothing was touched.
-
-    `lines` end as they do in the file: a last one without its newline was torn by a crash and says
-    nothing. `head` is the last line's place as the store remembers it, to find a cut tail.
-    """
-    faults = []
-    last = GENESIS
-    for number, text in enumerate(lines, 1):
-        if not text.endswith("\n"):
-            break
-        found = _parse(text, key)
-        if found is None:
-            faults.append(f"line {number}: was edited, or is not a line of this audit")
-            continue
-        seq, prev, mac = found
-        if prev != last.mac:
-            faults.append(f"line {number}: has number {seq} and does not follow number {last.seq}")
-        last = AuditHead(seq, mac)
-    if head is not None and last.seq < head.seq:
-        faults.append(
-            f"the end is missing: the last line is {last.seq}, the store knows {head.seq}"
+    def _rotate(self, now: datetime) -> None:
+        """Begin a new file if this one is full; what goes wrong with that holds nothing up."""
+        if self._torn_at is not None or (self._not_before and now < self._not_before):
+            return
+        if not self._rotation.is_full(os.fstat(self._file).st_size, self._since, now):
+            return
+        before, full = self._head, full_name(self._path, self._first)
+        first = self._line(
+            {"time": instant(now), "event": CONTINUED, "detail": {"file": full.name}}
         )
-    return faults
+        try:
+            file = begin_anew(self._path, full, f"{first.text}\n")
+        except OSError as error:
+            self._head, self._not_before = before, now + AGAIN
+            logger.error("%s: no new file could be begun: %s", self._path, error.strerror)
+            return
+        os.close(self._file)
+        self._file, self._first, self._since = file, self._head.seq, now
+        self._unsynced, self._not_before = True, None
+        failpoints.hit("audit.rotate.renamed")
+        self._tell([first])
+        try:
+            self._remove_outlived(now)
+        except OSError as error:
+            logger.error("%s: old files could not be removed: %s", self._path, error.strerror)
+
+    def _remove_outlived(self, now: datetime) -> None:
+        """Remove full files that were kept long enough, which is told first (see `Rotation`)."""
+        keep, before = self._rotation.keep, self._head
+        old = [] if keep is None else [*outlived(self._path, self._key, keep, now)]
+        if not old:
+            return
+        told = [
+            {
+                "file": full.name,
+                "first": str(first["seq"]),
+                "last": str(last["seq"]),
+                "mac": last["mac"],
+            }
+            for full, first, last in old
+        ]
+        try:
+            self._write(
+                [
+                    self._line({"time": instant(now), "event": REMOVED, "detail": detail})
+                    for detail in told
+                ]
+            )
+        except OSError:
+            self._head = before
+            raise
+        failpoints.hit("audit.remove.told")
+        for full, _, _ in old:
+            full.unlink()
 
 
-def fields_of(text: str, key: bytes) -> dict[str, Any] | None:
-    """What a line says, None when it does not verify."""
-    line = text.rstrip("\n")
-    body = line[:-_MAC_CHARS] + "}"
-    if not hmac.compare_digest(_bytes(_closed(body, _mac(key, body))), _bytes(line)):
-        return None
-    found: dict[str, Any] = json.loads(line)
-    return found
-
-
-def _mac(key: bytes, body: str) -> str:
-    return hmac.digest(key, _bytes(body), hashlib.sha256).hex()
-
-
-def _closed(body: str, mac: str) -> str:
-    return f'{body[:-1]},"mac":"{mac}"}}'
-
-
-def _bytes(text: str) -> bytes:
-    # What was read from a damaged file may be no text at all.
-    return text.encode(errors="surrogatepass")
-
-
-def _parse(text: str, key: bytes) -> tuple[int, str, str] | None:
-    """Sequence number, MAC before and MAC of a line that verifies, else None."""
-    fields = fields_of(text, key)
-    return None if fields is None else (fields["seq"], fields["prev"], fields["mac"])
-
-
-def _resume(path: Path, key: bytes, head: AuditHead) -> tuple[AuditHead, str]:
+def _resume(path: Path, key: bytes, head: AuditHead) -> tuple[AuditHead, list[str]]:
     """Where to go on: the last good line, and what to flag if it is not where it should be.
 
-    Lines beyond the store's head are legal, since a crash may fall between them and the commit. A
-    torn last line is cut off when all that the store knows of stands before it (rule AU5).
+    Lines beyond the store's head are legal, since a crash may fall between them and the commit;
+    but not those that were written when the store knew more than it does now. A torn last line is
+    cut off when all that the store knows of stands before it (rule AU5).
     """
+    last = None
     try:
-        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        with os.fdopen(os.open(path, flags), "r+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            start = file.seek(max(0, size - _TAIL_BYTES))
-            tail = file.read()
-            whole = tail.rfind(b"\n") + 1
-            lines = tail[:whole].decode(errors="replace").splitlines()
-            last = _parse(lines[-1], key) if lines else None
-            if last is not None and last[0] >= head.seq:
-                file.truncate(start + whole)
-                return AuditHead(last[0], last[2]), ""
-            if start + whole == 0 and head.seq == 0:
+        with os.fdopen(os.open(path, _RESUMING), "r+b") as file:
+            line, end = last_line(file)
+            last = fields_of(line, key) if line else None
+            if last is not None and last["seq"] >= head.seq:
+                file.truncate(end)
+                known = last.get("stored", 0)
+                back = f"the store knows {head.seq} lines of the audit, and once knew {known}"
+                return head_of(last), [f"{back}: an older store"] if known > head.seq else []
+            if end == 0 and head.seq == 0:
                 file.truncate(0)
-                return head, ""
+                return head, []
     except FileNotFoundError:
         if head.seq == 0:
-            return head, ""
-        return head, f"the audit is missing; the store knows {head.seq} lines"
+            return head, []
+        return head, [f"the audit is missing; the store knows {head.seq} lines"]
     aside = path.with_name(f"{path.name}.broken-{head.seq}")
     path.rename(aside)
-    found = "no good line" if last is None else f"line {last[0]}"
-    return (
-        head,
-        f"the audit ended with {found} but the store knows {head.seq}; kept as {aside.name}",
-    )
+    found = "no good line" if last is None else f"line {last['seq']}"
+    return head, [
+        f"the audit ended with {found} but the store knows {head.seq}; kept as {aside.name}"
+    ]
+
+
+def _beginning(path: Path, key: bytes, default: int) -> tuple[int, datetime | None]:
+    """Number and time of a file's first line; `default` is what will be its number."""
+    try:
+        with opened(path) as file:
+            line = first_line(file)
+    except FileNotFoundError:
+        return default, None
+    fields = fields_of(line, key) if line else {"seq": default}
+    if fields is None:  # for a person to look at; it only gives its file a name
+        return 0, None
+    told = time_of(fields)
+    return fields["seq"], datetime.fromisoformat(told) if told else None

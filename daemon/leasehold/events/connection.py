@@ -9,7 +9,7 @@ import contextlib
 import logging
 import math
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, NoReturn
 
 import aiomqtt
@@ -29,6 +29,7 @@ FAREWELL_S = 3.0
 UNANSWERED_S = 0.1
 """The same when the broker never let us in: aiomqtt then waits for an end that does not come."""
 V311, V5 = aiomqtt.ProtocolVersion.V311, aiomqtt.ProtocolVersion.V5
+Farewell = Callable[[], Awaitable[Sequence[Message]]]
 _SILENT = logging.Logger("mqtt", logging.CRITICAL)
 
 
@@ -117,12 +118,12 @@ class Connection:
 
 @contextlib.asynccontextmanager
 async def connected(
-    broker: Broker, *, will: Message, farewell: Callable[[], Message]
+    broker: Broker, *, will: Message, farewell: Farewell
 ) -> AsyncIterator[Connection]:
     """A connection with a clean session. Raises Disconnected when there is none.
 
-    The broker publishes `will`, retained, when the connection is lost. We publish `farewell`,
-    retained, when we are cancelled, be it while connecting.
+    The broker publishes `will`, retained, when the connection is lost. We publish what `farewell`
+    returns, retained, when we are cancelled, be it while connecting.
     """
     tls = await asyncio.to_thread(ssl.create_default_context) if broker.tls else None
     try:
@@ -142,7 +143,7 @@ async def connected(
 
 
 async def _spoken(
-    broker: Broker, tls: ssl.SSLContext | None, farewell: Callable[[], Message]
+    broker: Broker, tls: ssl.SSLContext | None, farewell: Farewell
 ) -> aiomqtt.ProtocolVersion:
     """The version that the broker speaks, found out by connecting once without a will.
 
@@ -189,7 +190,7 @@ def _will(will: Message, version: aiomqtt.ProtocolVersion) -> aiomqtt.Will:
     return aiomqtt.Will(will.topic, will.payload, 1, True, about)
 
 
-async def _enter(client: _Client, connection: Connection, farewell: Callable[[], Message]) -> None:
+async def _enter(client: _Client, connection: Connection, farewell: Farewell) -> None:
     """Connect, or leave nothing open. Raises MqttError."""
     opening = asyncio.gather(client.__aenter__())
     opening.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -207,9 +208,12 @@ async def _enter(client: _Client, connection: Connection, farewell: Callable[[],
         raise
 
 
-async def _say(connection: Connection, farewell: Callable[[], Message]) -> None:
-    with contextlib.suppress(Unavailable):
-        await connection.publish(farewell(), retain=True, within_s=FAREWELL_S)
+async def _say(connection: Connection, farewell: Farewell) -> None:
+    with contextlib.suppress(Unavailable, TimeoutError):
+        async with asyncio.timeout(FAREWELL_S):
+            words = await farewell()
+        for message in words:
+            await connection.publish(message, retain=True, within_s=FAREWELL_S)
 
 
 async def _leave(client: _Client, within_s: float = FAREWELL_S) -> None:

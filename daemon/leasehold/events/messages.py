@@ -93,6 +93,12 @@ def status_message(
     return Message(_topic(deployment, "status"), _json(payload), JSON)
 
 
+def checkpoint_message(head: AuditHead, at: datetime, *, deployment: str) -> Message:
+    """The message that tells where the audit stands, to be retained and to be kept (rule AU4)."""
+    payload = {"deployment": _level(deployment), "time": _rfc3339(at), **asdict(head)}
+    return Message(_topic(deployment, "audit", "checkpoint"), _json(payload), JSON)
+
+
 def _told(event: Event) -> dict[str, Any]:
     """What an event of no lease tells: its own short texts, without the name of its subject."""
     told = {name: text[:REASON_CHARS] for name, text in event.detail.items() if name != "about"}

@@ -35,6 +35,12 @@ class Metrics:
             buckets=BUCKETS_S,
             registry=self._registry,
         )
+        self._not_forwarded = Counter(
+            "leasehold_audit_not_forwarded",
+            "Lines of the audit that syslog or the journal did not get; the file has them.",
+            ["to"],
+            registry=self._registry,
+        )
         for kind in EventType:  # so that a rate sees the first one too
             self._events.labels(kind)
 
@@ -42,6 +48,10 @@ class Metrics:
         """Count events that were written down."""
         for event in events:
             self._events.labels(event.type).inc()
+
+    def not_forwarded(self, to: str, count: int) -> None:
+        """Count lines that a second place did not get."""
+        self._not_forwarded.labels(to).inc(count)
 
     def served(self, method: str, route: str, status: int, took_s: float) -> None:
         """Count a request; `route` is the path with its places unnamed."""
@@ -61,9 +71,11 @@ class CountedAudit:
         self._audit = audit
         self._metrics = metrics
 
-    def append(self, events: Sequence[Event], *, delayed: bool = False) -> AuditHead:
+    def append(
+        self, events: Sequence[Event], *, delayed: bool = False, stored: int = 0
+    ) -> AuditHead:
         """As the audit itself does it."""
-        head = self._audit.append(events, delayed=delayed)
+        head = self._audit.append(events, delayed=delayed, stored=stored)
         self._metrics.happened(events)
         return head
 

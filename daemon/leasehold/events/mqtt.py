@@ -4,14 +4,14 @@ An event leaves the outbox only when the broker has acknowledged it, one at a ti
 stable id and the sequence number of an event let subscribers drop doubles and see gaps (rule AU7).
 A broker that is down or refuses holds up nothing but this stream: events wait, however long. A
 retained status with a heartbeat tells how the daemon is, and the broker itself tells when it is
-dead (rule Z2).
+dead (rule Z2). Now and then, and at the end, it is told where the audit stands (rule AU4).
 """
 
 import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import NoReturn
 
 from leasehold.clock import Clock
@@ -22,15 +22,18 @@ from leasehold.events.messages import (
     DaemonState,
     Health,
     Message,
+    checkpoint_message,
     event_message,
     status_message,
 )
 from leasehold.events.outbox import Outbox
+from leasehold.model import AuditHead
 from leasehold.secret import Secret
 
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_S = 30.0
+CHECKPOINT_S = 300.0
 PAGE = 100
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
@@ -54,6 +57,7 @@ class MqttPublisher:
         self._acknowledged = 0
         self._recorded = 0
         self._told = False
+        self._checkpoint_at = 0.0
         self.trouble = f"not yet connected to the broker at {self._broker}"
 
     async def run(self) -> NoReturn:
@@ -79,7 +83,7 @@ class MqttPublisher:
             connected(
                 self._broker,
                 will=self._status(DaemonState.DEAD),
-                farewell=lambda: self._status(DaemonState.STOPPED),
+                farewell=self._last_words,
             ) as connection,
             asyncio.TaskGroup() as group,
         ):
@@ -89,14 +93,16 @@ class MqttPublisher:
     async def _publish(self, connection: Connection) -> NoReturn:
         """Tell the status and what waits, each when it is due; refused events wait for a while."""
         loop = asyncio.get_running_loop()
-        beat_at, failures, refused = loop.time(), 0, ""
+        beat_at, failures, refused, unkept = loop.time(), 0, "", ""
         while True:
             self._wake.clear()
             if loop.time() >= beat_at:
                 beat_at = loop.time() + HEARTBEAT_S
                 refused = await _trouble(self._beat(connection))
             trouble = await _trouble(self._publish_page(connection, beat_at))
-            self._report(trouble or refused)
+            if not trouble and loop.time() >= self._checkpoint_at:
+                unkept = await _trouble(self._keep_checkpoint(connection))
+            self._report(trouble or refused or unkept)
             if trouble:
                 failures += 1
                 await asyncio.sleep(wait_s(failures))
@@ -116,6 +122,20 @@ class MqttPublisher:
             audit=await self._store.checkpoint(),
         )
         await connection.publish(self._status(DaemonState.ONLINE, health), retain=True)
+
+    async def _keep_checkpoint(self, connection: Connection) -> None:
+        """Tell where the audit stands; a broker that refuses that is not asked again at once."""
+        head = await self._store.checkpoint()
+        if head is not None:
+            self._checkpoint_at = asyncio.get_running_loop().time() + CHECKPOINT_S
+            await connection.publish(self._checkpoint(head), retain=True)
+
+    async def _last_words(self) -> Sequence[Message]:
+        words = [self._status(DaemonState.STOPPED)]
+        with contextlib.suppress(Unavailable):
+            if head := await self._store.checkpoint():
+                words.append(self._checkpoint(head))
+        return words
 
     async def _publish_page(self, connection: Connection, until: float) -> None:
         """Publish a page of what waits, but no longer than `until`, when something else is due."""
@@ -148,6 +168,10 @@ class MqttPublisher:
         if self._acknowledged > self._recorded:
             await self._store.published(self._acknowledged)
             self._recorded = self._acknowledged
+
+    def _checkpoint(self, head: AuditHead) -> Message:
+        now = self._clock.wall(self._clock.now_ms())
+        return checkpoint_message(head, now, deployment=self._deployment)
 
     def _status(self, state: DaemonState, health: Health | None = None) -> Message:
         now = self._clock.wall(self._clock.now_ms())

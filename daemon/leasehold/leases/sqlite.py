@@ -23,6 +23,9 @@ from leasehold.leases.store import AuditLog, Change, Counts, Document
 from leasehold.leases.token_store import TokenChange
 from leasehold.model import Event, LeaseState
 
+RIDE_S = 1.0
+"""How long events that nobody waits for stay unwritten when nothing else is written."""
+
 
 class SQLiteStore(Reads):
     """Durable leases in a state directory; see `LeaseStore` for what its methods promise.
@@ -57,6 +60,7 @@ class SQLiteStore(Reads):
     def start(self, audit: AuditLog, clock: Clock) -> None:
         """Begin to take writes; to be called on the event loop."""
         self._loop = asyncio.get_running_loop()
+        self._ride: asyncio.TimerHandle | None = None
         self._writer = Writer(
             self._db,
             self._state_dir,
@@ -73,6 +77,9 @@ class SQLiteStore(Reads):
 
     async def close(self) -> None:
         """Finish what was handed in, then let go."""
+        if self._ride is not None:
+            self._ride.cancel()
+            self._write_riders()
         await asyncio.to_thread(self._writer.stop)
         await asyncio.to_thread(self._stop_reading)
         self._db.close()
@@ -91,6 +98,20 @@ class SQLiteStore(Reads):
     async def record(self, *events: Event) -> None:
         """Audit events that change no lease. Raises Unavailable."""
         await self._put(Job(self._outcome(), events=events))
+
+    def record_soon(self, *events: Event) -> None:
+        """Have events audited with the next write, or in a moment by themselves."""
+        self._writer.telling.carry(events)
+        if self._ride is None:
+            self._ride = self._loop.call_later(RIDE_S, self._write_riders)
+
+    def _write_riders(self) -> None:
+        self._ride = None
+        if self._writer.telling.carries:
+            outcome = self._outcome()
+            # When it fails, the next write takes them along.
+            outcome.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._writer.put(Job(outcome))
 
     async def published(self, seq: int) -> None:
         """Subscribers have all events up to and including `seq`."""

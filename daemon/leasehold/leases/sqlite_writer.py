@@ -11,7 +11,7 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,11 +27,12 @@ from leasehold.leases import (
     sqlite_tally,
     sqlite_tokens,
 )
+from leasehold.leases.sqlite_audit import Telling, insert
 from leasehold.leases.store import AuditLog, Change, Document
 from leasehold.leases.tally import Tally, check_limits, counted
 from leasehold.leases.token_store import TokenChange
 from leasehold.model import PUBLISHED, Event
-from leasehold.record import dump_event, dump_recipe, load_event
+from leasehold.record import dump_recipe
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,8 @@ Results = dict[int, list[Change] | BaseException]
 class Writer:
     """Owns the writing connection. `tally` counts live leases as they stand after each commit.
 
-    `finished` is called in the writer's thread once a batch, since waking the event loop costs.
+    `telling` is its way to the audit. `finished` is called in the writer's thread once a batch,
+    since waking the event loop costs.
     """
 
     def __init__(
@@ -91,7 +93,7 @@ class Writer:
         self._state_dir = state_dir
         self._rows = rows
         self._envelope = envelope
-        self._audit = audit
+        self.telling = Telling(db, rows, audit)
         self._clock = clock
         self._finished = finished
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -100,7 +102,6 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="leasehold store", daemon=True)
         self.tally: Tally = sqlite_tally.read(db, rows)
         self._recipes: set[str] = {row["id"] for row in db.execute("SELECT id FROM recipe")}
-        self._unaudited = db.execute("SELECT count(*) FROM unaudited").fetchone()[0]
         self._thread.start()
 
     def put(self, job: Job) -> None:
@@ -188,10 +189,7 @@ class Writer:
                 events.extend(() if job.token is None else job.token.events)
             self._publish(events)
             self._keep_tally(tally, recipes)
-            if audit:
-                self._to_audit(events)
-            else:
-                self._delay(events)
+            self.telling.tell(events, audit=audit)
             sqlite_meta.keep_anchor(self._db, self._rows, self._clock.anchor())
             failpoints.hit("store.commit")
             self._db.execute("COMMIT")
@@ -200,7 +198,7 @@ class Writer:
                 self._db.execute("ROLLBACK")
             raise
         self.tally, self._recipes = tally, recipes
-        self._unaudited = 0 if audit else self._unaudited + len(events)
+        self.telling.committed()
         return results
 
     def _write(self, job: Job, tally: Tally, recipes: set[str], *, full: bool) -> list[Change]:
@@ -247,7 +245,8 @@ class Writer:
         recipes.add(recipe.id)
 
     def _publish(self, events: Sequence[Event]) -> None:
-        self._insert("outbox", [event for event in events if event.type in PUBLISHED])
+        published = [event for event in events if event.type in PUBLISHED]
+        insert(self._db, self._rows, "outbox", published)
 
     def _keep_tally(self, tally: Tally, recipes: set[str]) -> None:
         changed = [
@@ -261,31 +260,6 @@ class Writer:
                 if kind == "recipe":
                     self._db.execute("DELETE FROM recipe WHERE id = ?", (name,))
                     recipes.discard(name)
-
-    def _to_audit(self, events: Sequence[Event]) -> None:
-        head = None
-        if self._unaudited:
-            head = self._audit.append(list(self._waiting()), delayed=True)
-            self._db.execute("DELETE FROM unaudited")
-        if events:
-            head = self._audit.append(events)
-        if head is not None:
-            sqlite_meta.keep_head(self._db, self._rows, head)
-
-    def _waiting(self) -> Iterator[Event]:
-        for row in self._db.execute("SELECT seq, event, mac FROM unaudited ORDER BY seq"):
-            if self._rows.verifies(row["mac"], "unaudited", row["event"]):
-                yield load_event(row["event"])
-            else:
-                logger.error("delayed audit line %d was damaged; it is left out", row["seq"])
-
-    def _delay(self, events: Sequence[Event]) -> None:
-        self._insert("unaudited", events)
-
-    def _insert(self, table: str, events: Sequence[Event]) -> None:
-        texts = [dump_event(event) for event in events]
-        rows = [(text, self._rows.mac(table, text)) for text in texts]
-        self._db.executemany(f"INSERT INTO {table} (event, mac) VALUES (?, ?)", rows)
 
 
 def _words(trouble: Exception) -> str:

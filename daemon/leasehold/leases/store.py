@@ -27,10 +27,13 @@ class AuditLog(Protocol):
     Called in the store's writer thread.
     """
 
-    def append(self, events: Sequence[Event], *, delayed: bool = False) -> AuditHead:
+    def append(
+        self, events: Sequence[Event], *, delayed: bool = False, stored: int = 0
+    ) -> AuditHead:
         """Write one line an event and make them durable.
 
-        Raises OSError when that fails, and then nothing of `events` counts as written.
+        `stored` is the number of the last line that a commit has in it. Raises OSError when that
+        fails, and then nothing of `events` counts as written.
         """
 
 
@@ -150,6 +153,12 @@ class LeaseStore(Protocol):
 
     async def record(self, *events: Event) -> None:
         """Audit (and publish, where the type asks for it) events that change no lease."""
+
+    def record_soon(self, *events: Event) -> None:
+        """Have events audited with the next write, or in a moment by themselves.
+
+        Nobody waits for that, and a crash before it loses them.
+        """
 
     async def keep(
         self, documents: Sequence[Document], *events: Event, may_delay_audit: bool = False

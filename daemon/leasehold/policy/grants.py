@@ -12,6 +12,7 @@ OWN_PATHS = (
     "auth/token",
     "leasehold/access",
     "leasehold/apply",
+    "leasehold/audit",
     "leasehold/drift",
     "leasehold/drill",
     "leasehold/drills",

@@ -112,9 +112,10 @@ class Enforcer:
 
     async def _end(self, order: Order) -> Progress:
         progress, now_ms = Progress(), self._clock.now_ms()
+        told = f"generation {order.generation}"
         for prefix in order.prefixes:
             async for page in self._pages(prefix, _NOT_ENDING, order.covers):
-                await self._ending.begin(page, Cause.CONFIG, now_ms)
+                await self._ending.begin(page, Cause.CONFIG, now_ms, order=told)
             progress += await self._store.progress(prefix, before_generation=order.generation)
         self._hurry()
         return progress

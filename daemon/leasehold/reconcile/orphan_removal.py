@@ -116,6 +116,15 @@ class OrphanRemoval:
                 EventType.ORPHAN_REMOVED, orphan, now_ms, caller=caller
             ),
         )
+        self._store.record_soon(
+            *(
+                self._drift.findings.event(
+                    EventType.ORPHAN_LEFT, orphan, now_ms, left[orphan.fingerprint], caller
+                )
+                for orphan in batch
+                if orphan.fingerprint in left
+            )
+        )
         logger.warning("engine %s: %d orphans removed", engine, len(batch) - len(left))
         return [
             Outcome(engine, orphan.sighting.account, left.get(orphan.fingerprint, ""))

@@ -8,7 +8,7 @@ or the time is over. What is noted and not in memory is lost, and is revoked.
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,7 +49,7 @@ class Wrapped:
     ttl_s: int
     note: Mapping[str, str]
     undelivered: After | None = None
-    delivered: After | None = None
+    delivered: Sequence[After] = ()
 
     @property
     def expires_ms(self) -> int:
@@ -89,7 +89,7 @@ class Wrapping:
         ttl_s: int,
         body: Mapping[str, Any],
         undelivered: After | None = None,
-        delivered: After | None = None,
+        delivered: Sequence[After] = (),
     ) -> tuple[Secret, Wrapped]:
         """Keep `body` for `ttl_s` seconds; returns the wrapping token. Raises LimitReached."""
         text = json.dumps(body)

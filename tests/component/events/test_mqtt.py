@@ -77,6 +77,17 @@ async def test_the_heartbeat_tells_what_is_overdue_and_where_the_audit_stands():
     assert told["audit"] == {"seq": 17, "mac": "ab" * 32}
 
 
+async def test_where_the_audit_stands_is_told_at_the_start_and_at_the_stop():
+    async with old_broker() as (port, heard):
+        async with publishing(FakeOutbox(), f"mqtt://127.0.0.1:{port}"):
+            await soon(lambda: len(heard) == 2)
+        await soon(lambda: len(heard) == 4)
+    online, first, stopped, last = heard
+    assert (online["state"], stopped["state"]) == ("online", "stopped")
+    for told in (first, last):
+        assert (told["seq"], told["mac"], told["deployment"]) == (17, "ab" * 32, "prod")
+
+
 async def test_an_event_that_is_refused_stays_waits_its_turn_and_is_told():
     store, broker = FakeOutbox(), ScriptedBroker(reason=0x87)
     store.put(an_event(1), an_event(2))

@@ -214,6 +214,61 @@ class WritingContract(OnAStore):
             await issue(store, 10)
             assert len({event.id for event in home.audit.events}) == len(home.audit.events)
 
+    async def test_what_nobody_waits_for_rides_along_with_the_next_write(
+        self, home: Home, store
+    ) -> None:
+        lease, told = await issue(store), Event.new(EventType.DELIVERED, START_MS)
+        appends = home.audit.appends
+        store.record_soon(told)
+        assert told not in home.audit.events
+        await store.write(renewed(lease))
+        assert home.audit.appends == appends + 1
+        assert home.audit.events[-2] == told
+        assert (await store.checkpoint()).seq == len(home.audit.lines)
+
+    async def test_what_nobody_waits_for_is_written_although_nothing_else_is(
+        self, home: Home
+    ) -> None:
+        one, two = (Event.new(EventType.DELIVERED, START_MS) for _ in range(2))
+        async with home.opened() as store:
+            written = asyncio.Event()
+            store.subscribe(written.set)
+            store.record_soon(one)
+            async with asyncio.timeout(10):
+                await written.wait()
+            assert home.audit.events == [one]
+            store.record_soon(two)
+        assert home.audit.events == [one, two], "not even a stop loses it"
+
+    async def test_what_nobody_waits_for_outlives_an_audit_that_is_away(
+        self, home: Home, store
+    ) -> None:
+        lease, told = await issue(store), Event.new(EventType.DELIVERED, START_MS)
+        home.audit.broken = True
+        store.record_soon(told)
+        with pytest.raises(Unavailable):
+            await store.write(renewed(lease))
+        await store.write(revoking(lease))
+        home.audit.broken = False
+        await store.record()
+        assert [late for event, late in home.audit.lines if event == told] == [True]
+
+    async def test_the_audit_hears_which_of_its_lines_the_store_has_for_good(
+        self, home: Home
+    ) -> None:
+        async with home.opened() as store:
+            await issue(store, 1)
+            assert home.audit.stored == 1
+            home.audit.broken = True
+            with pytest.raises(Unavailable):
+                await issue(store, 2)
+            home.audit.broken = False
+            await issue(store, 3)
+            assert home.audit.stored == 3
+        async with home.opened() as store:
+            await issue(store, 4)
+            assert home.audit.stored == 5
+
     async def test_the_head_of_the_audit_is_kept_with_the_change_that_it_tells(
         self, home: Home, store
     ) -> None:

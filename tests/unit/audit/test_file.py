@@ -3,7 +3,7 @@ import logging
 import os
 import resource
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,10 @@ import pytest
 from fakes.clock import FakeClock
 from fakes.leases import START_MS, a_lease, an_event
 from leasehold.errors import ConfigError
-from leasehold.events.audit import GENESIS, FileAudit, verify
+from leasehold.events.audit import FileAudit
+from leasehold.events.audit_findings import Finding
+from leasehold.events.audit_line import GENESIS
+from leasehold.events.audit_verify import verify_audit
 from leasehold.model import AuditHead, Caller, Cause, Event, EventType, TlsPeer
 
 KEY = b"k" * 32
@@ -29,6 +32,10 @@ def opened(path: Path, head: AuditHead = GENESIS) -> FileAudit:
 
 def lines(path: Path) -> list[str]:
     return path.read_text().splitlines(keepends=True)
+
+
+def wrong(path: Path, head: AuditHead | None = None) -> Sequence[Finding]:
+    return verify_audit(path, KEY, lambda: head).findings
 
 
 @contextmanager
@@ -53,7 +60,6 @@ def test_a_line_says_what_happened_to_whom_and_who_asked(path: Path) -> None:
     assert line == {
         "seq": 1,
         "time": "2026-01-01T00:00:00.000+00:00",
-        "boot": "boot",
         "event": "revoked",
         "id": event.id,
         "caller": {"uid": 1000, "gid": 100, "pid": 7},
@@ -64,6 +70,8 @@ def test_a_line_says_what_happened_to_whom_and_who_asked(path: Path) -> None:
         "expires": "2026-01-01T01:00:00.000+00:00",
         "cause": "holder",
         "detail": {"why": "gone"},
+        "boot": "boot",
+        "stored": 0,
         "prev": GENESIS.mac,
         "mac": head.mac,
     }
@@ -88,7 +96,7 @@ def test_a_long_text_is_cut_and_a_newline_stays_within_its_line(path: Path) -> N
     first, second = map(json.loads, path.read_text().splitlines())
     assert first["detail"]["why"] == "x" * 256
     assert second["detail"]["why"] == "a\nb\u2028c\ud800"
-    assert verify(lines(path), KEY) == []
+    assert wrong(path) == []
 
 
 def test_the_file_is_for_its_owner_alone(path: Path) -> None:
@@ -106,7 +114,7 @@ def test_the_chain_goes_on_after_a_restart(path: Path) -> None:
         audit = opened(path, head)
         head = audit.append([an_event(number), an_event(100 + number)])
         audit.close()
-    assert verify(lines(path), KEY, head) == []
+    assert wrong(path, head) == []
     assert head.seq == 8
 
 
@@ -120,7 +128,7 @@ def test_lines_beyond_what_the_store_knows_are_kept(path: Path) -> None:
     head = audit.append([an_event(3)])
     audit.close()
     assert head.seq == 3
-    assert verify(lines(path), KEY, head) == []
+    assert wrong(path, head) == []
 
 
 @pytest.mark.parametrize("known", [0, 1, 2])
@@ -136,7 +144,7 @@ def test_a_line_torn_by_a_crash_is_cut_off_and_not_called_tampering(
     audit = opened(path, heads[known])
     head = audit.append([an_event(3)])
     audit.close()
-    assert verify(lines(path), KEY, head) == []
+    assert wrong(path, head) == []
     assert head.seq == 3
     assert not caplog.records
 
@@ -146,7 +154,7 @@ def test_the_very_first_line_may_be_torn_too(path: Path) -> None:
     audit = opened(path)
     head = audit.append([an_event(1)])
     audit.close()
-    assert verify(lines(path), KEY, head) == []
+    assert wrong(path, head) == []
     assert head.seq == len(lines(path)) == 1
 
 
@@ -192,7 +200,7 @@ def test_a_full_disk_leaves_the_file_as_it_was_and_the_chain_whole(path: Path) -
     head = audit.append([an_event(4)])
     audit.close()
     assert head.seq == 2
-    assert verify(lines(path), KEY, head) == []
+    assert wrong(path, head) == []
 
 
 def test_a_half_line_that_could_not_be_cut_off_is_cut_off_later(
@@ -211,7 +219,7 @@ def test_a_half_line_that_could_not_be_cut_off_is_cut_off_later(
     assert not path.read_text().endswith("\n")
     head = audit.append([an_event(3)])
     audit.close()
-    assert verify(lines(path), KEY, head) == []
+    assert wrong(path, head) == []
 
 
 def test_what_comes_late_is_marked(path: Path) -> None:

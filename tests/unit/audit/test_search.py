@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.clock import FakeClock
-from leasehold.events.audit import GENESIS, FileAudit
+from leasehold.events.audit import FileAudit
+from leasehold.events.audit_line import GENESIS
 from leasehold.events.audit_search import AuditSearch
 from leasehold.model import Caller, Event, EventType
 

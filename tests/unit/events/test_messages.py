@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from fakes.leases import a_lease, an_event
-from leasehold.events.messages import DaemonState, Health, event_message, status_message
+from leasehold.events.messages import (
+    DaemonState,
+    Health,
+    checkpoint_message,
+    event_message,
+    status_message,
+)
 from leasehold.model import (
     PUBLISHED,
     AuditHead,
@@ -135,6 +141,14 @@ def test_every_status_is_what_the_schema_says(told: tuple[DaemonState, Health | 
     made = status_message(state, wall(1), deployment="prod", health=health)
     assert made.topic == "leasehold/prod/status"
     VALIDATOR.validate(json.loads(made.payload))
+
+
+def test_a_checkpoint_is_what_the_schema_says():
+    made = checkpoint_message(AuditHead(7, "ab" * 32), wall(1), deployment="prod")
+    assert made.topic == "leasehold/prod/audit/checkpoint"
+    told = json.loads(made.payload)
+    VALIDATOR.validate(told)
+    assert (told["seq"], told["mac"]) == (7, "ab" * 32)
 
 
 def test_an_event_names_the_lease_its_holder_and_the_account():
