@@ -199,3 +199,31 @@ def test_a_local_process_is_who_it_was(over_tls: OverTls) -> None:
     assert (found["allowed"], found["identity"]) == (True, "billing")
     assert daemon.request("GET", "/v1/database/creds/reader").data
     assert over_tls.audited("issued")[0]["caller"]["uid"] == os.getuid()
+
+
+def test_a_token_speaks_over_tls_for_whoever_logged_in_for_it(
+    over_tls: OverTls, postgres: PostgresServer
+) -> None:
+    over_tls.daemon.flags += ("--tls-client-certificates", "optional")
+    over_tls.daemon.start()
+    by_socket = over_tls.daemon.request("POST", "/v1/auth/unix/login").json["auth"]
+    bare = hvac.Client(url=over_tls.url, verify=str(over_tls.ca.file), token="hvs.of-somebody-else")
+    assert not bare.is_authenticated(), "there is no kernel whose word would count instead"
+    with pytest.raises(hvac.exceptions.InvalidRequest, match="there is no client certificate"):
+        bare.adapter.post("/v1/auth/cert/login")
+    bare.token = by_socket["client_token"]
+    assert bare.auth.token.lookup_self()["data"]["policies"] == ["tests"]
+    assert bare.read("database/creds/brief")["data"]["username"] in postgres.accounts()
+
+    answer = over_tls.vault(over_tls.billing).adapter.post("/v1/auth/cert/login")
+    bare.token = answer["auth"]["client_token"]
+    found = bare.auth.token.lookup_self()["data"]
+    assert (found["policies"], found["path"]) == (["billing"], "auth/cert/login")
+    account = bare.read("database/creds/reader")["data"]["username"]
+    [issued] = [line for line in over_tls.audited("issued") if line["account"] == account]
+    assert issued["caller"]["token"] == answer["auth"]["accessor"]
+    assert issued["caller"]["who"].startswith(f"tls:san={NAME}")
+    bare.auth.token.revoke_self()
+    eventually(lambda: account not in postgres.accounts(), what="the lease's end with its token")
+    with pytest.raises(hvac.exceptions.Forbidden):
+        bare.read("database/creds/reader")

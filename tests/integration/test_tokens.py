@@ -12,10 +12,10 @@ from typing import Any
 import hvac
 import pytest
 
+from clients.unix_requests import session
 from servers.daemon import Daemon, eventually, policy_for
 from servers.operator import asked, audited, leasehold
 from servers.postgres import PostgresServer
-from servers.unix_http import session
 
 pytestmark = pytest.mark.servers
 

@@ -19,7 +19,7 @@ def token() -> None:
     """Look at tokens, make, renew and end them.
 
     Without an ACCESSOR it is your own: that of LEASEHOLD_TOKEN, else of VAULT_TOKEN, else the one
-    that `leasehold login` kept. Without one of your own, the kernel's word for you is looked at.
+    that `leasehold login` kept. Without one of your own, what your connection proves is looked at.
     """
 
 
