@@ -5,7 +5,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 
 from servers.daemon import Daemon, eventually
 from servers.mosquitto import MosquittoServer, Subscriber
-from servers.operator import asked, leasehold
+from servers.operator import asked, leasehold, offline
 
 pytestmark = pytest.mark.servers
 SMALL = ("--audit-file-mb", "0.01")
@@ -26,13 +25,8 @@ def subscriber(mosquitto: MosquittoServer) -> Iterator[Subscriber]:
         yield listening
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "leasehold", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
-
-
 def verify(daemon: Daemon, *options: str | Path) -> subprocess.CompletedProcess[str]:
-    return run("audit", "verify", "--state-dir", daemon.state, *options)
+    return offline("audit", "verify", "--state-dir", daemon.state, *options)
 
 
 def findings(daemon: Daemon, *options: str | Path) -> list[dict[str, Any]]:
@@ -77,15 +71,15 @@ def test_an_audit_of_many_files_verifies_and_tells_a_life_with_and_without_the_d
     assert "the credential was handed over" in text
     assert f"asked by uid {os.getuid()}" in text
     assert daemon.stop() == 0
-    offline = run("audit", "show", "--lease", first, "--state-dir", daemon.state)
-    assert offline.stdout == text
+    alone = offline("audit", "show", "--lease", first, "--state-dir", daemon.state)
+    assert alone.stdout == text
     copies = [daemon.state / name for name in files(daemon)]
     options = [word for copy in copies for word in ("--file", copy)]
-    alone = run("audit", "verify", *options, "--key-file", daemon.state / "key")
+    alone = offline("audit", "verify", *options, "--key-file", daemon.state / "key")
     assert alone.returncode == 0, alone.stdout
     key = ("--key-file", daemon.state / "key")
-    assert run("audit", "verify", "--file", copies[1], *key).returncode == 0
-    none = run("audit", "show", "--lease", first[:-4] + "aaaa", "--state-dir", daemon.state)
+    assert offline("audit", "verify", "--file", copies[1], *key).returncode == 0
+    none = offline("audit", "show", "--lease", first[:-4] + "aaaa", "--state-dir", daemon.state)
     assert none.returncode == 1
     assert none.stderr.startswith("leasehold: the audit has nothing on database/creds/reader/")
 
@@ -209,7 +203,7 @@ def test_syslog_and_the_journal_get_every_line_and_may_be_away(
     ],
 )
 def test_what_makes_no_sense_is_one_line_and_exit_code_1(arguments: list[str], words: str) -> None:
-    done = run("audit", *arguments)
+    done = offline("audit", *arguments)
     assert done.returncode == 1
     assert words in done.stderr
     assert "Traceback" not in done.stderr

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from servers.daemon import Daemon, eventually
+from servers.operator import offline
 from servers.postgres import PostgresServer
 
 pytestmark = pytest.mark.servers
@@ -112,6 +113,7 @@ def test_random_kills_under_load_leave_both_sides_equal(
     daemon: Daemon, postgres: PostgresServer
 ) -> None:
     dice = random.Random(os.environ.get("LEASEHOLD_SEED", "1"))
+    daemon.flags = ("--audit-file-mb", "0.05")
     for _ in range(KILLS):
         point = dice.choice(ISSUE + RENEW + REVOKE)
         failpoints = {point: {"action": "kill", "after": dice.randrange(40)}}
@@ -123,6 +125,8 @@ def test_random_kills_under_load_leave_both_sides_equal(
             daemon.kill()
     daemon.start()
     eventually(lambda: settled(daemon, postgres), 60, "the census")
+    audit = offline("audit", "verify", "--state-dir", daemon.state)
+    assert audit.returncode == 0, audit.stdout
 
 
 def ready_or_killed(daemon: Daemon) -> bool:

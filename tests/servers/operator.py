@@ -3,9 +3,16 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from servers.daemon import Daemon
+
+
+def offline(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """A command that asks no daemon."""
+    command = [sys.executable, "-m", "leasehold", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 def leasehold(daemon: Daemon, *arguments: str) -> subprocess.CompletedProcess[str]:

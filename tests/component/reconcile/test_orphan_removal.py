@@ -184,6 +184,12 @@ async def test_one_that_cannot_go_is_told_with_its_reason_and_stays_a_finding(
             f"engine:main/{locked}",
             f"engine:main/{owning}",
         ]
+        lines = [line for line in (await world.audited())[""] if line["event"] == "orphan-left"]
+        assert {(line["detail"]["account"], line["detail"]["why"]) for line in lines} == {
+            (locked, "a lock is held (55P03)"),
+            (owning, "owns objects"),
+        }
+        assert {line["caller"]["uid"] for line in lines} == {OPERATOR.uid}
 
 
 @on_virtual_time
