@@ -56,12 +56,18 @@ def test_the_guides_listing_runs_by_tls(
 ) -> None:
     daemon.stop()
     told = listen(daemon, policy_for(postgres).replace("lease_limits:", ROLE))
+    daemon.flags += ("--tls-client-certificates", "optional")
     daemon.start()
     listing = (EXAMPLES / "python" / "guide.py").read_text()
     assert "https://localhost:8200" in listing
     program = tmp_path / "guide.py"
     program.write_text(listing.replace("https://localhost:8200", told["VAULT_ADDR"]))
-    more = {**told, "VAULT_TOKEN": "any", "PYTHONPATH": str(DRIVERS)}
+    login = [sys.executable, "-m", "leasehold", "login", "--no-store"]
+    more = {
+        "VAULT_TOKEN": done(environment, *login).strip(),
+        "VAULT_CACERT": told["VAULT_CACERT"],
+        "PYTHONPATH": str(DRIVERS),
+    }
     user = done({**environment, **more}, sys.executable, program).strip()
     assert user.startswith("lh")
     assert user not in postgres.accounts()
