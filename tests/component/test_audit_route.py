@@ -183,6 +183,11 @@ async def test_a_story_names_caller_rule_target_and_cause(tmp_path: Path) -> Non
     assert "the account is gone (cause: holder)" in text
 
 
+def test_a_text_of_a_caller_cannot_steer_a_terminal() -> None:
+    [(_, _, about)] = story([{"event": "denied", "detail": {"path": "a\x1b[2J\n\ud800é"}}])
+    assert about == "at a\\x1b[2J\\n\\ud800é"
+
+
 def test_a_line_of_a_later_leasehold_is_told_by_its_name() -> None:
     [(time, what, about)] = story([{"event": "token-issued", "detail": {"why": "so"}}])
     assert (time, what, about) == ("", "token-issued", "why so")

@@ -98,10 +98,14 @@ class Reading:
         yield self._current.name, self._last
 
     def backward(self) -> Iterator[tuple[str, BinaryIO]]:
-        """The same, the newest first."""
+        """The same, the newest first, as far back as they still are."""
         yield self._current.name, self._last
         for path in reversed(self._paths):
-            with opened(path) as file:
+            try:
+                file = opened(path)
+            except FileNotFoundError:  # removed by its age meanwhile, with all before it
+                return
+            with file:
                 yield path.name, file
 
 

@@ -49,7 +49,7 @@ def story(lines: Iterable[Line]) -> Iterator[tuple[str, str, str]]:
         words = _SAYS.get(kind, kind).format_map(_Known(line))
         if line.get("delayed"):
             words += "; written later, when the audit could be written again"
-        yield time_of(line), words, "; ".join(_told(line))
+        yield time_of(line), _plain(words), _plain("; ".join(_told(line)))
 
 
 def _told(line: Line) -> Iterator[str]:
@@ -59,6 +59,13 @@ def _told(line: Line) -> Iterator[str]:
     for name, word in _TOLD.items():
         if text := detail.get(name):
             yield f"{text} {word}" if name == "ms" else f"{word} {text}"
+
+
+def _plain(text: str) -> str:
+    """A text without what a terminal would obey: some of it came from callers."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 class _Known(dict[str, object]):

@@ -6,7 +6,6 @@ of the store, and checkpoints too, say how far the store must (rule AU4). Blocks
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,8 @@ from leasehold.events.audit_files import Reading, before_current, lines_of, open
 from leasehold.events.audit_findings import Finding, Harm, judge
 from leasehold.events.audit_line import GENESIS
 from leasehold.model import AuditHead
+
+TRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,18 +41,31 @@ def verify_audit(
 
     `head` reads that anew each time. Raises OSError.
     """
-    before = head() or GENESIS
-    chain = _chain(key, before, checkpoints)
-    with ExitStack() as stack:
+    for left in reversed(range(TRIES)):
+        before = head() or GENESIS
+        chain = _chain(key, before, checkpoints)
         try:
-            for name, file in stack.enter_context(Reading(current)).forward():
-                chain.read(name, lines_of(file), open_end=name == current.name)
-        except FileNotFoundError:
-            for path in before_current(current) if not chain.files else ():
-                chain.read(path.name, lines_of(stack.enter_context(opened(path))), open_end=False)
+            _read(chain, current)
+            break
+        except FileNotFoundError:  # removed by its age meanwhile, which a line says by now
+            if not left:
+                raise
     after = head() or GENESIS
     findings = [*_of_chain(chain, before, checkpoints), *_of_store(chain, after, checkpoints)]
     return _report(chain, findings)
+
+
+def _read(chain: Chain, current: Path) -> None:
+    try:
+        reading = Reading(current)
+    except FileNotFoundError:  # somebody took it away; what is left is read all the same
+        for path in before_current(current):
+            with opened(path) as file:
+                chain.read(path.name, lines_of(file), open_end=False)
+        return
+    with reading:
+        for name, file in reading.forward():
+            chain.read(name, lines_of(file), open_end=name == current.name)
 
 
 def verify_files(

@@ -122,6 +122,14 @@ def test_what_somebody_else_removed_is_not_taken_for_that(path: Path) -> None:
     assert found.harm == "file-missing"
 
 
+def test_an_audit_whose_current_file_is_gone_is_told_where_its_lines_end(path: Path) -> None:
+    head = days(path, EACH, 3)
+    last = names(path)[-2]
+    path.unlink()
+    [found] = wrong(path, head)
+    assert (found.harm, found.place.file, found.number) == ("cut", last, head.seq - 1)
+
+
 def test_a_file_that_does_not_verify_is_not_removed(path: Path, caplog) -> None:
     rotation = Rotation(full_bytes=1, keep=timedelta(days=4))
     head = days(path, rotation, 3)
