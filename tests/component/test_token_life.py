@@ -22,7 +22,7 @@ COURSE = settings(
 )
 UNTIL_FOUND = settings(
     COURSE,
-    max_examples=300,
+    max_examples=500,
     phases=[Phase.generate],
     database=None,
     print_blob=False,

@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from fakes.clock import FakeClock, VirtualLoop
 from fakes.policy import HOLDER, NOBODY_KNOWN, a_bundle
@@ -208,6 +208,16 @@ class TokenLife(RuleBasedStateMachine):
                 lease = self.do(self.world.lease(lease_id))
                 assert (lease.state in ENDED) == (not stands or now_ms >= until_ms)
         self.do(self.world.assert_accounts_agree())
+
+    @invariant()
+    def whatever_stands_is_found_and_nothing_else_is(self) -> None:
+        """Also between the end of a token and the sweep that ends those below it."""
+        self.do(self._compare())
+
+    async def _compare(self) -> None:
+        for accessor, token in self.known.items():
+            found = await self.world.tokens.find(token.text.reveal())
+            assert (found is not None) == self.stands(accessor)
 
     @rule(text=st.text(max_size=30))
     def guess(self, text: str) -> None:
