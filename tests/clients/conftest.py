@@ -23,6 +23,7 @@ engines:
 roles:
   main/app-readonly: {{member_of: [app_readonly], default_ttl: 1h, max_ttl: 24h}}
   main/closed: {{member_of: [app_readonly]}}
+  main/many: {{member_of: [app_readonly]}}
   # Short lives, for those who renew them.
   main/brief: {{member_of: [app_readonly], default_ttl: 2s, max_ttl: 1m}}
   main/ending: {{member_of: [app_readonly], default_ttl: 10s, max_ttl: 11s}}
@@ -40,6 +41,9 @@ access:
       - database/creds/ending
       - database/creds/changing
     verbs: [issue, renew, revoke, list]
+  - identities: [tests]
+    paths: [database/creds/many]
+    verbs: [issue, renew, revoke, revoke-any]
   - identities: [tests]
     paths: [leasehold/metrics]
     verbs: [operate]
@@ -70,6 +74,7 @@ def daemon(
     flags = (
         *("--tls-listen", f"127.0.0.1:{tls_port}", "--tls-client-ca-file", str(authority.file)),
         *("--tls-certificate-file", str(own.certificate_file), "--tls-key-file", str(own.key_file)),
+        *("--tls-client-certificates", "optional"),  # a token is enough
     )
     folder: Path = tmp_path_factory.mktemp("clients") / "d"
     secret = {"TEST_PG_PASSWORD": postgres.password}
@@ -112,6 +117,14 @@ def by_tls(somewhere: dict[str, str], authority: Authority, tls_port: int) -> di
         "VAULT_CLIENT_CERT": str(client.certificate_file),
         "VAULT_CLIENT_KEY": str(client.key_file),
     }
+
+
+@pytest.fixture(scope="session")
+def by_token(by_tls: dict[str, str], daemon: Daemon) -> dict[str, str]:
+    """The same, but the client has a token from a login over the socket, and no certificate."""
+    login = daemon.request("PUT", "/v1/auth/unix/login", {"ttl": "1h"})
+    bare = {name: its for name, its in by_tls.items() if not name.startswith("VAULT_CLIENT_")}
+    return {**bare, "VAULT_TOKEN": login.json["auth"]["client_token"]}
 
 
 @pytest.fixture

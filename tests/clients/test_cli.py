@@ -71,6 +71,16 @@ def test_lease_revoke_ends_the_account(
     assert refused if flags else eventually(lambda: not postgres.can_log_in(*login))
 
 
+@pytest.mark.parametrize("flags", [("-sync",), ("-force",)], ids=["waited-for", "by-force"])
+def test_lease_revoke_ends_all_below_a_prefix(
+    cli: Cli, postgres: PostgresServer, flags: tuple[str, ...]
+) -> None:
+    made = [json.loads(done(cli("read", "-format=json", "database/creds/many"))) for _ in range(3)]
+    done(cli("lease", "revoke", "-prefix", *flags, "database/creds/many"))
+    for its in made:
+        assert not postgres.can_log_in(its["data"]["username"], its["data"]["password"])
+
+
 def test_write_takes_fields_as_pairs(cli: Cli, issued: Reply) -> None:
     fields = [f"lease_id={issued.json['lease_id']}", "increment=600"]
     written = json.loads(done(cli("write", "-format=json", "sys/leases/renew", *fields)))
@@ -89,6 +99,24 @@ def test_list_shows_leases(cli: Cli, issued: Reply) -> None:
 def test_status_says_that_there_is_nothing_to_unseal(cli: Cli) -> None:
     status = json.loads(done(cli("status", "-format=json")))
     assert (status["initialized"], status["sealed"]) == (True, False)
+
+
+def test_a_token_is_all_that_is_needed_by_tls(
+    by_token: dict[str, str], tmp_path: Path, postgres: PostgresServer
+) -> None:
+    cli = partial(ran, {**by_token, "HOME": str(tmp_path)})
+    looked = json.loads(done(cli("token", "lookup", "-format=json")))["data"]
+    assert looked["policies"] == ["tests"]
+    assert looked["ttl"] <= 3600
+    data = json.loads(done(cli("read", "-format=json", ROLE)))["data"]
+    assert postgres.can_log_in(data["username"], data["password"])
+    wrapped = json.loads(done(cli("read", "-format=json", "-wrap-ttl=60s", ROLE)))["wrap_info"]
+    data = json.loads(done(cli("unwrap", "-format=json", wrapped["token"])))["data"]
+    assert postgres.can_log_in(data["username"], data["password"])
+    own = json.loads(done(cli("token", "create", "-format=json", "-ttl=5m")))["auth"]
+    done(cli("login", own["client_token"]))
+    done(cli("token", "renew", own["client_token"]))
+    done(cli("token", "revoke", own["client_token"]))
 
 
 def test_what_may_be_done_is_listed(cli: Cli) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hvac.exceptions import Forbidden, InvalidPath, InvalidRequest, RateLimitExceeded
 
 from clients.unix_requests import session
-from servers.daemon import Daemon
+from servers.daemon import Daemon, eventually
 from servers.postgres import PostgresServer
 
 pytestmark = pytest.mark.servers
@@ -50,6 +50,41 @@ def test_leases_are_listed_with_the_method_list(client: hvac.Client) -> None:
     lease_id = client.secrets.database.generate_credentials("app-readonly")["lease_id"]
     assert client.sys.list_leases(ROLE)["data"]["keys"].count(lease_id.rpartition("/")[2]) == 1
     assert "app-readonly/" in client.sys.list_leases("database/creds")["data"]["keys"]
+
+
+def many(client: hvac.Client) -> list[tuple[str, str]]:
+    made = [client.secrets.database.generate_credentials("many")["data"] for _ in range(3)]
+    return [(data["username"], data["password"]) for data in made]
+
+
+def test_all_below_a_prefix_end_at_once(client: hvac.Client, postgres: PostgresServer) -> None:
+    for revoke in (client.sys.revoke_prefix, client.sys.revoke_force):
+        logins = many(client)
+        assert revoke("database/creds/many").status_code == 204
+        assert not any(postgres.can_log_in(*login) for login in logins)
+
+
+def test_a_token_that_was_made_for_it_takes_its_leases_along(
+    client: hvac.Client, daemon: Daemon, postgres: PostgresServer
+) -> None:
+    made = client.auth.token.create(ttl="10m")["auth"]
+    with session(daemon.socket) as connection:
+        child = hvac.Client(url="http://localhost", session=connection, token=made["client_token"])
+        assert child.is_authenticated()
+        [login] = many(child)[:1]
+        child.auth.token.revoke_self()
+        assert not child.is_authenticated()
+    eventually(lambda: not postgres.can_log_in(*login), what="the end of the token's leases")
+
+
+def test_a_wrapped_credential_is_unwrapped_once(
+    client: hvac.Client, postgres: PostgresServer
+) -> None:
+    wrapped = client.adapter.get(f"/v1/{ROLE}", wrap_ttl="60s")["wrap_info"]
+    data = client.sys.unwrap(wrapped["token"])["data"]
+    assert postgres.can_log_in(data["username"], data["password"])
+    with pytest.raises(InvalidRequest, match="wrapping token is not valid"):
+        client.sys.unwrap(wrapped["token"])
 
 
 def test_health_is_asked_for_with_head_and_with_get(client: hvac.Client) -> None:

@@ -31,3 +31,12 @@ def test_it_holds_for_node(environment: dict[str, str], claim: str) -> None:
 @pytest.mark.parametrize("claim", [CLAIMS[0], CLAIMS[-1]])
 def test_it_holds_for_node_by_tls(by_tls: dict[str, str], claim: str) -> None:
     holds(claim, by_tls)
+
+
+@pytest.mark.parametrize(
+    "claim", [CLAIMS[0], "a token is looked up, renewed, and takes its leases along"]
+)
+def test_it_holds_for_node_with_a_token_and_no_certificate(
+    by_token: dict[str, str], claim: str
+) -> None:
+    holds(claim, by_token)

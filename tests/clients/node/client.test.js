@@ -15,8 +15,7 @@ const there = socketPath
   : {
     requestOptions: {
       ca: readFileSync(VAULT_CACERT),
-      cert: readFileSync(VAULT_CLIENT_CERT),
-      key: readFileSync(VAULT_CLIENT_KEY),
+      ...(VAULT_CLIENT_CERT && { cert: readFileSync(VAULT_CLIENT_CERT), key: readFileSync(VAULT_CLIENT_KEY) }),
     },
   };
 const made = (options) => require('node-vault')({ ...there, ...options });
@@ -71,6 +70,23 @@ test('leases are listed with LIST and with GET', async () => {
     const { data } = await client.list(`sys/leases/lookup/${role}`);
     assert.ok(data.keys.includes(lease_id.replace(`${role}/`, '')));
   }
+});
+
+test('all below a prefix end at once', async () => {
+  const made = await Promise.all([1, 2, 3].map(() => vault.read('database/creds/many')));
+  await vault.revokePrefix({ path_prefix: 'database/creds/many' });
+  assert.deepEqual(await Promise.all(made.map(({ data }) => logsIn(data))), [false, false, false]);
+});
+
+test('a token is looked up, renewed, and takes its leases along', async () => {
+  const child = made({ token: (await vault.tokenCreate({ ttl: '10m' })).auth.client_token });
+  assert.equal((await child.tokenLookupSelf()).data.ttl > 590, true);
+  const { data } = await child.read(role);
+  await child.tokenRenewSelf({ increment: '5m' });
+  await child.tokenRevokeSelf();
+  await assert.rejects(child.tokenLookupSelf(), /permission denied/);
+  for (let tries = 0; tries < 100 && (await logsIn(data)); tries += 1) await pause(50);
+  assert.equal(await logsIn(data), false);
 });
 
 test('health says that the daemon serves', async () => {
