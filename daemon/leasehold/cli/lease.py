@@ -3,7 +3,7 @@
 import click
 
 from leasehold.cli.asking import Daemon, daemon_option
-from leasehold.cli.lease_field import field_option, print_field
+from leasehold.cli.field import field_option, print_field
 from leasehold.cli.lease_revoke import revocations, revoke
 from leasehold.cli.leases import LIVE, print_leases
 from leasehold.cli.output import examples, json_option, print_json, print_pairs, span

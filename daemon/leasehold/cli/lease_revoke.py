@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from leasehold.cli.asking import Daemon, daemon_option
-from leasehold.cli.lease_field import field_option, print_field
+from leasehold.cli.field import field_option, print_field
 from leasehold.cli.output import examples, json_option, print_json, print_table
 from leasehold.client import Client
 

@@ -14,12 +14,12 @@ from leasehold.errors import Invalid
     "read",
     epilog=examples(
         "leasehold read database/creds/app-readonly --ttl 15m",
-        "leasehold read database/creds/app-readonly | jq -r .data.password",
+        "leasehold read -field=username database/creds/app-readonly",
     ),
 )
 @click.argument("path")
 @click.option("--ttl", metavar="SPAN", help="Ask for a shorter life, such as 15m.")
-@click.option("--field", metavar="NAME", help="Print one field only, such as password.")
+@click.option("--field", "-field", metavar="NAME", help="Print one field only, such as password.")
 @json_option
 @daemon_option
 def read(path: str, ttl: str | None, field: str | None, as_json: bool, daemon: Daemon) -> None:

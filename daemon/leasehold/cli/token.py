@@ -8,6 +8,7 @@ import os
 import click
 
 from leasehold.cli.asking import Daemon, daemon_option
+from leasehold.cli.field import field_option, print_field
 from leasehold.cli.output import examples, json_option, print_json, print_pairs, print_table, span
 from leasehold.cli.token_file import forget
 from leasehold.cli.token_output import print_issued
@@ -25,11 +26,15 @@ def token() -> None:
 
 @token.command("lookup", epilog=examples("leasehold token lookup"))
 @click.argument("accessor", required=False)
+@field_option
 @json_option
 @daemon_option
-def lookup(accessor: str | None, as_json: bool, daemon: Daemon) -> None:
+def lookup(accessor: str | None, field: str | None, as_json: bool, daemon: Daemon) -> None:
     """Show a token: whom it speaks for, and how long."""
     found = daemon(own_token(os.environ)).token(accessor)
+    if field is not None:
+        print_field({**found, "id": ""}, field)
+        return
     if as_json:
         print_json({**found, "id": ""})
         return
