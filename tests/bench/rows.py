@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leasehold.clock import SystemClock
-from leasehold.daemon import AUDIT
 from leasehold.events.audit import FileAudit
-from leasehold.events.audit_line import GENESIS
+from leasehold.events.audit_files import CURRENT
+from leasehold.events.audit_line import GENESIS, KEY_PURPOSE
 from leasehold.keys.keyfile import load_or_create
 from leasehold.leases.names import AccountNames, new_lease_id
 from leasehold.leases.sqlite import SQLiteStore
@@ -42,8 +42,8 @@ async def _write_leases(state: Path, like: str, count: int, ttl_s: float) -> Wri
     store = SQLiteStore(state, key)
     clock = SystemClock(store.saved_anchor)
     audit = FileAudit(
-        state / AUDIT,
-        key.derive("audit chain"),
+        state / CURRENT,
+        key.derive(KEY_PURPOSE),
         head=store.audit_head or GENESIS,
         wall=clock.wall,
         boot="bench",

@@ -20,12 +20,26 @@ from leasehold.api.server import ApiServer
 from leasehold.api.tls_listening import TlsListener
 from leasehold.clock import Clock
 from leasehold.events.metrics import Metrics
+from leasehold.model import Caller
 from leasehold.settings import TlsSettings
 
 
 def real_clock() -> FakeClock:
     """A clock that stands at what certificates are compared with."""
     return FakeClock(int(datetime.now(UTC).timestamp() * 1000))
+
+
+class NoTokens:
+    """Nobody has a token here, and nothing is wrapped: who asks is who connected."""
+
+    of_wrapping = None
+
+    @property
+    def tokens(self) -> "NoTokens":
+        return self
+
+    async def speaker(self, peer: Caller, text: str, path: str) -> Caller:
+        return peer
 
 
 class Front:
@@ -40,7 +54,7 @@ class Front:
         listening = ListeningSocket(SocketSpec(self.path, 0o600))
         route = Route("who", frozenset({"GET"}), re.compile("/v1/who"), self._who)
         self.api = ApiServer(
-            listening, Dispatcher([route], Metrics()), self.tls, handshake_s=handshake_s
+            listening, Dispatcher([route], Metrics(), NoTokens()), self.tls, handshake_s=handshake_s
         )
         self.undelivered = 0
         self._stack = AsyncExitStack()

@@ -45,9 +45,9 @@ def test_what_is_served_before_every_lease_is_as_it_says_exits_with_7(
         assert done.returncode == 7, done.stdout + done.stderr
         assert "generation 2 is served" in done.stdout
         assert "not yet as the policy says" in done.stderr
+    eventually(lambda: postgres.accounts() == [], what="the account's end")
     again = leasehold(daemon, "apply", "--yes")
     assert (again.returncode, "nothing changed" in again.stdout) == (0, True)
-    eventually(lambda: postgres.accounts() == [], what="the account's end")
 
 
 def test_a_second_person_is_told_who_is_at_an_apply_and_exits_with_5(
