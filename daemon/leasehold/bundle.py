@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from leasehold.quota import NO_QUOTAS, Quotas
+
 DEFAULT_TTL_S = 3_600
 DEFAULT_MAX_TTL_S = 86_400
 
@@ -219,6 +221,7 @@ class Bundle:
     identities: Mapping[str, Identity]
     grants: tuple[Grant, ...]
     mount_limits: Mapping[str, int]
+    quotas: Quotas = NO_QUOTAS
     safety: Safety = Safety()
     tests: tuple[AccessTest, ...] = ()
     mounts: Mapping[str, Mount] = field(default_factory=dict)

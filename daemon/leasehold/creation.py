@@ -45,7 +45,7 @@ class Order:
     ttl_s: int
     max_ttl_s: int
     generation: int
-    limits: Limits | None = None
+    limits: Limits = field(default_factory=dict)
     caller: Caller | None = None
     grounds: Mapping[str, str] = field(default_factory=dict)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from leasehold import __version__, failpoints
 from leasehold.access import Access
+from leasehold.admission.admission import Admission
 from leasehold.api.access import AccessHandlers
 from leasehold.api.audit import AuditHandlers
 from leasehold.api.dispatch import Dispatcher
@@ -27,6 +28,7 @@ from leasehold.api.listening import ListeningSocket, SocketSpec
 from leasehold.api.metrics import MetricsHandlers
 from leasehold.api.openapi import document
 from leasehold.api.policy import PolicyHandlers
+from leasehold.api.quotas import QuotaHandlers
 from leasehold.api.renewals import FailedRenewals
 from leasehold.api.revocations import RevocationHandlers
 from leasehold.api.routes import routes
@@ -156,8 +158,10 @@ async def _serve(settings: Settings) -> None:
         await stack.enter_async_context(work)
 
         access = Access(serving.current, store, clock)
+        admission = Admission(serving.current, serving.operations, store, clock)
         issuance = Issuance(
             access=access,
+            admission=admission,
             store=store,
             engines=engines,
             clock=clock,
@@ -199,7 +203,7 @@ async def _serve(settings: Settings) -> None:
         of_drills = DrillHandlers(access, drills, clock)
         removal = OrphanRemoval(drift, engines, store, clock)
         of_drift = DriftHandlers(access, drift, removal, clock, background)
-        of_metrics = MetricsHandlers(access, inspection, drift, metrics)
+        of_metrics = MetricsHandlers(access, inspection, drift, admission, metrics)
         vault = vault_handlers(access, issuance, handlers, types, document)
         revocations = Revocations(
             access, store, clock, book, background, enforcer.wake, forcing.wake
@@ -213,6 +217,7 @@ async def _serve(settings: Settings) -> None:
             *(handlers, policy, questions, of_drills, of_drift, of_metrics, vault, bulk, stuck),
             of_audit,
             *tokens.handlers,
+            QuotaHandlers(access, admission),
         )
         api = ApiServer(listening, Dispatcher(table, metrics, tokens), tls)
         schedule = DrillSchedule(drills, serving, clock)

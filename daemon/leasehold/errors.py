@@ -14,6 +14,7 @@
     │   ├── Unsafe                  over a safety limit that nobody allowed
     │   ├── TooLarge                over a limit of size
     │   └── LimitReached            over a limit of count or rate
+    │       └── QuotaReached        that one stands in the policy, or is the target's own
     ├── EngineError                 the target's fault, classified
     │   ├── EngineTemporary         worth another try
     │   ├── EnginePermanent         another try will fail alike
@@ -116,6 +117,32 @@ class LimitReached(RequestError):
     def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class QuotaReached(LimitReached):
+    """Somebody has had all that is allowed.
+
+    `kind` and `name` say who (`identity`, `billing-api`), `what` of what (`max_leases`); `used` of
+    `most` are in use.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str,
+        name: str,
+        what: str,
+        used: int,
+        most: int,
+        retry_after_s: int = 1,
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.kind = kind
+        self.name = name
+        self.what = what
+        self.used = used
+        self.most = most
 
 
 class Unavailable(LeaseholdError):

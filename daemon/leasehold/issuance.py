@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from leasehold.access import OWN, Access
+from leasehold.admission.admission import Admission
 from leasehold.background import Background
 from leasehold.bundle import EngineConfig, Role
 from leasehold.clock import Clock
@@ -19,7 +20,7 @@ from leasehold.engines.registry import Engines
 from leasehold.errors import Conflict, Invalid, LimitReached, Unavailable
 from leasehold.failpoints import hit
 from leasehold.leases import lifecycle, ttl
-from leasehold.leases.store import Change, LeaseStore, Limits
+from leasehold.leases.store import Change, LeaseStore
 from leasehold.model import Caller, Cause, Credential, Event, EventType, Lease, LeaseState, Recipe
 from leasehold.policy.decide import Allowed, longest_s
 from leasehold.removal import Remover
@@ -55,6 +56,7 @@ class Issuance:
         self,
         *,
         access: Access,
+        admission: Admission,
         store: LeaseStore,
         engines: Engines,
         clock: Clock,
@@ -66,6 +68,7 @@ class Issuance:
     ) -> None:
         self.clock = clock
         self._access = access
+        self._admission = admission
         self._store = store
         self._engines = engines
         self._remover = remover
@@ -87,7 +90,11 @@ class Issuance:
         grounds = self._access.grounds(caller, path, "issue", decision.rule)
         async with self._access.telling(caller, grounds):
             order, warnings = await self._order(caller, path, decision, grounds, ttl_s)
-        async with self._access.telling(caller, grounds, LimitReached):
+        async with (
+            self._access.telling(caller, grounds, LimitReached),
+            self._admission.telling(caller),
+        ):
+            self._admission.admit(order.identity)
             made = self._make(order, warnings)
             return await self._background.finish(made, unwanted=partial(self._lost, caller))
 
@@ -125,9 +132,7 @@ class Issuance:
             ttl_s=granted.ttl_s,
             max_ttl_s=cap_s,
             generation=generation.number,
-            limits=Limits(
-                role=its_role.max_leases, mount=generation.bundle.mount_limits.get(mount)
-            ),
+            limits=self._admission.limits(config, its_role, decision.identity),
             caller=caller,
             grounds=grounds,
         )

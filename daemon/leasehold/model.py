@@ -150,6 +150,7 @@ class EventType(StrEnum):
     RESPONSE_WRAPPED = "response-wrapped"
     RESPONSE_UNWRAPPED = "response-unwrapped"
     RESPONSE_LOST = "response-lost"
+    QUOTA_REACHED = "quota-reached"
     CLOCK_SUSPECT = "clock-suspect"
     CLOCK_SETTLED = "clock-settled"
     STARTED = "started"
@@ -185,6 +186,7 @@ PUBLISHED = frozenset(
         EventType.RESPONSE_WRAPPED,
         EventType.RESPONSE_UNWRAPPED,
         EventType.RESPONSE_LOST,
+        EventType.QUOTA_REACHED,
     }
 )
 

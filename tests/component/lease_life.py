@@ -1,6 +1,7 @@
 """All that may happen in the life of leases: what callers do, and what befalls the daemon."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -8,7 +9,7 @@ from hypothesis.stateful import Bundle, rule
 
 from component.life_model import LifeModel
 from fakes.engine import Fault
-from fakes.policy import HOLDER, OPERATOR, ROLES, STRANGER, a_bundle
+from fakes.policy import HOLDER, OPERATOR, ROLES, STRANGER
 from leasehold.errors import Conflict, EngineTemporary, LeaseholdError, NotFound
 from leasehold.issuance import IssuedLease
 from leasehold.model import LeaseState
@@ -199,7 +200,7 @@ class LeaseLife(LifeModel):
         """A role leaves the policy, or all are there again."""
         mount, _, role = (path or "//").split("/")
         kept = {place: its for place, its in ROLES.items() if place != (mount, role)}
-        self.world.serve(a_bundle(roles=kept))
+        self.world.serve(replace(self.world.generation.bundle, roles=kept))
 
     @rule()
     def settle(self) -> None:

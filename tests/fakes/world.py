@@ -16,6 +16,7 @@ from fakes.engine import FakeEngine, FakeTarget
 from fakes.ledger import Fate, Ledger
 from fakes.policy import HOLDER, NOBODY_KNOWN, a_bundle, connections
 from leasehold.access import Access
+from leasehold.admission.admission import Admission
 from leasehold.background import Background
 from leasehold.bundle import Bundle, EngineConfig, Generation, Role
 from leasehold.creation import Creation
@@ -113,8 +114,11 @@ class World:
         group: asyncio.Future[asyncio.TaskGroup] = asyncio.get_running_loop().create_future()
         self._host = asyncio.create_task(self._own(group))
         self.background = Background(await group)
+        operations = {"fake": FakeEngine.operations}
+        self.admission = Admission(lambda: self.generation, operations, self.store, self.clock)
         self.issuance = Issuance(
             access=self.access,
+            admission=self.admission,
             store=self.store,
             engines=self.engines,
             clock=self.clock,

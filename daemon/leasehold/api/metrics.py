@@ -7,6 +7,8 @@ from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, 
 
 from leasehold import __version__
 from leasehold.access import Access
+from leasehold.admission.admission import Admission
+from leasehold.admission.usage import Usage
 from leasehold.api.described import Field, Holds, described
 from leasehold.api.handlers import Ask
 from leasehold.api.replies import Reply
@@ -25,11 +27,17 @@ class MetricsHandlers:
     """For callers who may operate; nothing in it is secret, but it tells what a host runs."""
 
     def __init__(
-        self, access: Access, inspection: Inspection, drift: Drift, metrics: Metrics
+        self,
+        access: Access,
+        inspection: Inspection,
+        drift: Drift,
+        admission: Admission,
+        metrics: Metrics,
     ) -> None:
         self._access = access
         self._inspection = inspection
         self._drift = drift
+        self._admission = admission
         self._metrics = metrics
 
     @described(Field("format", Holds.TEXT, "prometheus, or nothing."), content="text/plain")
@@ -41,7 +49,12 @@ class MetricsHandlers:
         await self._access.require(ask.caller, PLACE, OPERATE)
         status = await self._inspection.measure()
         findings = await self._drift.findings.load()
-        families = (*_of_daemon(status), *self._of_engines(), *self._of_findings(findings))
+        families = (
+            *_of_daemon(status),
+            *self._of_engines(),
+            *self._of_findings(findings),
+            *_of_quotas(await self._admission.usage()),
+        )
         return Reply(raw=self._metrics.exposition(families), content_type=CONTENT_TYPE)
 
     def _of_engines(self) -> Iterable[Metric]:
@@ -124,3 +137,13 @@ def _of_daemon(status: Status) -> Iterable[Metric]:
         ("degraded", "How many lines of trouble leasehold status has.", len(status.degraded)),
     ):
         yield GaugeMetricFamily(f"leasehold_{name}", about, value=float(value))
+
+
+def _of_quotas(usages: Iterable[Usage]) -> Iterable[Metric]:
+    labels = ["kind", "name", "limit"]
+    used = GaugeMetricFamily("leasehold_quota_used", "How much of a limit is used.", labels=labels)
+    most = GaugeMetricFamily("leasehold_quota_limit", "What a limit allows.", labels=labels)
+    for one in usages:
+        used.add_metric([one.kind, one.name, one.what], one.used)
+        most.add_metric([one.kind, one.name, one.what], one.most)
+    return (used, most)

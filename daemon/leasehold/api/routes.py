@@ -19,6 +19,7 @@ from leasehold.api.irrevocable import IrrevocableHandlers
 from leasehold.api.logins import LoginHandlers
 from leasehold.api.metrics import MetricsHandlers
 from leasehold.api.policy import PolicyHandlers
+from leasehold.api.quotas import QuotaHandlers
 from leasehold.api.replies import Reply
 from leasehold.api.revocations import RevocationHandlers
 from leasehold.api.tokens import TokenHandlers
@@ -71,6 +72,7 @@ def routes(
     logins: LoginHandlers,
     tokens: TokenHandlers,
     wrapping: WrappingHandlers,
+    quotas: QuotaHandlers,
 ) -> tuple[Route, ...]:
     """The table, first match first."""
     state, mounts, rights = vault.state, vault.mounts, vault.rights
@@ -130,6 +132,7 @@ def routes(
         _route(GET, "leasehold/status", serve.status),
         _route(GET, "leasehold/engines", serve.engines),
         _route(GET, "leasehold/leases", serve.leases),
+        _route(GET, "leasehold/quotas", quotas.quotas),
         _route(GET, "leasehold/revocations", revocations.revocations),
         _route(GET, "leasehold/revocations/{id}", revocations.revocation),
         _route(GET | WRITE, "leasehold/plan", policy.plan, BUNDLE_BYTES),

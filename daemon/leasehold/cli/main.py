@@ -39,6 +39,7 @@ COMMANDS = {
     "openapi": "Print the interface as an OpenAPI document.",
     "orphans": "Find accounts without a lease, and remove them.",
     "plan": "Show what an apply would do.",
+    "quotas": "Show how much of each limit is used.",
     "read": "Issue a credential and print it.",
     "renew": "Move the end of a lease.",
     "revoke": "End leases now.",

@@ -142,6 +142,12 @@ class Client(TokenCalls):
         engines: Sequence[Mapping[str, Any]] = reply.body["data"]["engines"]
         return engines
 
+    def quotas(self) -> Sequence[Mapping[str, Any]]:
+        """How much of each limit is used, the fullest first: kind, name, limit, used, most."""
+        data = self._get("leasehold/quotas", {}).body["data"]
+        quotas: Sequence[Mapping[str, Any]] = data["quotas"]
+        return quotas
+
     def plan(self, files: Iterable[tuple[str, bytes]] | None = None) -> Mapping[str, Any]:
         """What an apply would do; of `files`, names with contents, instead of the source if given.
 

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from leasehold.clock import Clock
@@ -22,6 +22,7 @@ from leasehold.leases.sqlite_writer import Job, Results, Writer
 from leasehold.leases.store import AuditLog, Change, Counts, Document
 from leasehold.leases.token_store import TokenChange
 from leasehold.model import Event, LeaseState
+from leasehold.quota import Kind
 
 RIDE_S = 1.0
 """How long events that nobody waits for stay unwritten when nothing else is written."""
@@ -150,6 +151,11 @@ class SQLiteStore(Reads):
             wake()
 
     # Reads that the writer answers, since it keeps the tally.
+
+    async def live(self, kind: Kind) -> Mapping[str, int]:
+        """How many live leases each of them has that has any, such as each identity."""
+        tally = self._writer.tally
+        return {name: n for (found, name), n in tally.items() if found == kind and n > 0}
 
     async def live_engines(self) -> list[str]:
         """Names of the engines that a live lease belongs to."""

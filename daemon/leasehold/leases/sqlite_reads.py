@@ -25,6 +25,7 @@ from leasehold.leases import (
 from leasehold.leases.names import middle_of
 from leasehold.leases.store import Document, OutboxEntry, Progress
 from leasehold.model import AuditHead, Lease, LeaseState, Recipe
+from leasehold.quota import Kind
 from leasehold.record import load_event, load_recipe
 
 logger = logging.getLogger(__name__)
@@ -180,6 +181,10 @@ class Reads:
     async def holders(self) -> Mapping[tuple[str, str], Mapping[str, int]]:
         """Live leases by identity, for each mount and role that has any."""
         return await self._read(sqlite_usage.holders)
+
+    async def first_end_ms(self, kind: Kind, name: str) -> int | None:
+        """The earliest deadline of its live leases, None without any. Reads all of them."""
+        return await self._read(lambda db: sqlite_usage.first_end_ms(db, kind, name))
 
     async def beyond(self, mount: str, role: str, span_ms: int) -> int:
         """Live leases of a role that end later than `span_ms` after they were issued."""

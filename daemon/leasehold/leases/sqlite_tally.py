@@ -8,18 +8,25 @@ from collections.abc import Iterable
 
 from leasehold.errors import Unavailable
 from leasehold.leases.sqlite_rows import SELECT, Rows
-from leasehold.leases.tally import Tally, counted
+from leasehold.leases.tally import Tally, counted, is_whole
 
 logger = logging.getLogger(__name__)
 
 
 def read(db: sqlite3.Connection, rows: Rows) -> Tally:
-    """How many leases there are, as it was kept; all leases are read only if that is damaged."""
+    """How many leases there are, as it was kept.
+
+    All leases are read only if that is damaged, or is of a leasehold that counted less.
+    """
     found = db.execute("SELECT kind, name, count, mac FROM tally").fetchall()
     if all(rows.verifies(row["mac"], "tally", *tuple(row)[:3]) for row in found):
-        return Counter({(row["kind"], row["name"]): row["count"] for row in found})
-    logger.error("the tally of leases does not verify; they are counted anew")
-    tally: Tally = Counter()
+        tally: Tally = Counter({(row["kind"], row["name"]): row["count"] for row in found})
+        if is_whole(tally):
+            return tally
+        logger.warning("the tally of leases is not whole; they are counted once")
+    else:
+        logger.error("the tally of leases does not verify; they are counted anew")
+    tally = Counter()
     for row in db.execute(SELECT):
         with contextlib.suppress(Unavailable):  # a damaged row is told when it is read
             tally.update(counted(rows.lease(row)))

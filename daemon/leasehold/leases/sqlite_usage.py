@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from leasehold.leases.store import Progress
+from leasehold.quota import Kind
 
 HOLDERS = (
     "SELECT mount, role, identity, count(*) AS leases FROM lease"
@@ -15,6 +16,13 @@ BEYOND = (
     "SELECT count(*) FROM lease"
     " WHERE next_ms IS NOT NULL AND mount = ? AND role = ? AND expires_ms > issued_ms + ?"
 )
+_COLUMNS = {
+    Kind.ROLE: "mount || '/' || operation || '/' || role",
+    Kind.MOUNT: "mount",
+    Kind.ENGINE: "engine",
+    Kind.TENANT: "tenant",
+    Kind.IDENTITY: "identity",
+}
 _FAILING = "state = 'revoking' AND last_error <> '' AND next_ms > :at_ms"
 # A column beside a single max() is of the row that has the maximum (SQLite, "Bare columns").
 PROGRESS = f"""
@@ -80,3 +88,11 @@ def beyond(db: sqlite3.Connection, mount: str, role: str, span_ms: int) -> int:
     """Live leases of a role that end later than `span_ms` after they were issued."""
     [found] = db.execute(BEYOND, (mount, role, span_ms)).fetchone()
     return int(found)
+
+
+def first_end_ms(db: sqlite3.Connection, kind: Kind, name: str) -> int | None:
+    """The earliest deadline of live leases that count for one of them."""
+    query = f"SELECT min(expires_ms) FROM lease WHERE next_ms IS NOT NULL AND {_COLUMNS[kind]} = ?"
+    found: int | None
+    [found] = db.execute(query, (name,)).fetchone()
+    return found

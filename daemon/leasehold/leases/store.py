@@ -6,19 +6,15 @@ audit. Reads see every write that has returned.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from leasehold.clock import Anchor
 from leasehold.model import AuditHead, Event, Lease, LeaseState, Recipe
+from leasehold.quota import Kind
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """The most live leases there may be after one more, None for no limit."""
-
-    role: int | None = None
-    mount: int | None = None
+Limits = Mapping[Kind, int]
+"""The most live leases there may be after one more, by whose they are."""
 
 
 class AuditLog(Protocol):
@@ -51,7 +47,7 @@ class Change:
     old: Lease | None
     new: Lease
     events: tuple[Event, ...] = ()
-    limits: Limits | None = None
+    limits: Limits = field(default_factory=dict)
     recipe: Recipe | None = None
     may_delay_audit: bool = False
 
@@ -188,6 +184,12 @@ class LeaseStore(Protocol):
 
     async def held_by(self, holder: str, limit: int) -> list[Lease]:
         """Leases that are bound to `holder` and do not end yet."""
+
+    async def live(self, kind: Kind) -> Mapping[str, int]:
+        """How many live leases each of them has that has any, such as each identity."""
+
+    async def first_end_ms(self, kind: Kind, name: str) -> int | None:
+        """The earliest deadline of its live leases, None without any. Reads all of them."""
 
     async def live_engines(self) -> list[str]:
         """Names of the engines that a live lease belongs to."""

@@ -29,6 +29,7 @@ from leasehold.policy.grants import compile_grants, served_paths
 from leasehold.policy.limits import Limits, limits_of, mount_faults
 from leasehold.policy.problems import nearest
 from leasehold.policy.questions import NEEDS_ROLE
+from leasehold.policy.quotas import compile_quotas
 from leasehold.policy.roles import compile_roles
 from leasehold.policy.users import NoSuchMatch, NotOnThisHost
 
@@ -59,6 +60,7 @@ def compile_bundle(draft: Draft, digest: str) -> Compiled:
             for mount, each in mount_limits.items()
             if "max_leases" in each
         },
+        quotas=compile_quotas(draft),
         safety=_safety(draft),
         tests=_tests(draft),
         mounts=_mounts(engines, mount_limits),

@@ -22,6 +22,7 @@ OWN_PATHS = (
     "leasehold/metrics",
     "leasehold/orphans",
     "leasehold/plan",
+    "leasehold/quotas",
     "leasehold/status",
 )
 """What `operate` is asked for, beside the paths of roles."""

@@ -10,6 +10,7 @@ from typing import Any
 from leasehold.bundle import Bundle, EngineConfig, Grant, Identity, Reference, Role
 from leasehold.policy.durations import text
 from leasehold.policy.facts import facts_of, shown
+from leasehold.quota import Quota
 
 Fields = Mapping[str, str]
 
@@ -26,6 +27,8 @@ def objects(bundle: Bundle) -> dict[str, Fields]:
     found |= _rules(bundle)
     for mount, most in bundle.mount_limits.items():
         found[f"limits:{mount}"] = {"max_leases": str(most)}
+    for name, quota in bundle.quotas:
+        found[f"quota:{name}"] = _quota(quota)
     safety = {name: _plain(getattr(bundle.safety, name)) for name in bundle.safety.__slots__}
     found["safety"] = safety
     found["tokens"] = {
@@ -83,6 +86,14 @@ def _identity(identity: Identity) -> Fields:
         "owner": identity.owner,
         "tenant": identity.tenant,
         "match": ", ".join(sorted(shown(facts_of(match)) for match in identity.facts)),
+    }
+
+
+def _quota(quota: Quota) -> Fields:
+    rate = quota.issues
+    return {
+        "max_leases": _plain(quota.max_leases),
+        "issues": "" if rate is None else f"{rate.count}/{text(rate.span_s)}",
     }
 
 

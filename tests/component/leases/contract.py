@@ -19,9 +19,10 @@ from component.leases.home import (
     revoking,
 )
 from fakes.leases import START_MS, a_lease
-from leasehold.errors import Conflict, LimitReached, NotFound, Unavailable
-from leasehold.leases.store import Limits
+from leasehold.errors import Conflict, LimitReached, NotFound, QuotaReached, Unavailable
+from leasehold.leases.tally import holders
 from leasehold.model import Caller, Event, EventType, LeaseState
+from leasehold.quota import Kind
 
 
 class WritingContract(OnAStore):
@@ -91,13 +92,13 @@ class WritingContract(OnAStore):
         await store.write(activated(lease))
 
     async def test_a_limit_counts_live_leases_of_the_role_and_of_the_mount(self, store) -> None:
-        by_role, by_mount = Limits(role=2), Limits(mount=3)
+        by_role, by_mount = {Kind.ROLE: 2}, {Kind.MOUNT: 3}
         leases = [await issue(store, number) for number in (1, 2)]
         with pytest.raises(LimitReached, match="2 live leases of 2 allowed") as caught:
             await store.write(intent(pending(3), limits=by_role))
         assert caught.value.retry_after_s > 0
         other = pending(4, id="database/creds/other/4", role="other")
-        await store.write(intent(other, limits=Limits(role=2, mount=3)))
+        await store.write(intent(other, limits={**by_role, **by_mount}))
         with pytest.raises(LimitReached, match="mount database has 3"):
             await store.write(intent(pending(5), limits=by_mount))
         assert await store.get(pending(5).id) is None
@@ -107,6 +108,30 @@ class WritingContract(OnAStore):
             await store.write(intent(pending(5), limits=by_mount))
         await store.write(ended(ending.new))
         await store.write(intent(pending(5), limits=by_mount))
+
+    @pytest.mark.parametrize("kind", [Kind.ENGINE, Kind.TENANT, Kind.IDENTITY])
+    async def test_a_limit_counts_live_leases_whose_ever_they_are(self, store, kind) -> None:
+        mine, others = {kind.value: "mine"}, {kind.value: "others"}
+        await issue(store, 1, **mine)
+        second = await issue(store, 2, **mine)
+        await store.write(intent(pending(3, **others), limits={kind: 2}))
+        with pytest.raises(QuotaReached, match=f"{kind} mine has 2 live leases of 2") as caught:
+            await store.write(intent(pending(4, **mine), limits={kind: 2}))
+        reached = caught.value
+        assert (reached.kind, reached.name, reached.used, reached.most) == (kind, "mine", 2, 2)
+        assert await store.live(kind) == {"mine": 2, "others": 1}
+        await end(store, second)
+        await store.write(intent(pending(4, **mine), limits={kind: 2}))
+
+    async def test_the_first_end_is_that_of_live_leases_alone(self, store) -> None:
+        first = await issue(store, 1, expires_ms=START_MS + 5_000)
+        await issue(store, 2, expires_ms=START_MS + 9_000)
+        for kind, name in holders(first):
+            assert await store.first_end_ms(kind, name) == START_MS + 5_000
+            assert await store.first_end_ms(kind, "nobody") is None
+        await end(store, first)
+        for kind, name in holders(first):
+            assert await store.first_end_ms(kind, name) == START_MS + 9_000
 
     async def test_subscribers_get_events_in_the_order_of_the_changes(self, store) -> None:
         async def live(number: int) -> None:

@@ -21,8 +21,10 @@ from component.leases.home import (
 )
 from fakes.leases import START_MS
 from leasehold.leases import lifecycle
-from leasehold.leases.store import Change, LeaseStore, Limits
+from leasehold.leases.store import Change, LeaseStore
+from leasehold.leases.tally import holders
 from leasehold.model import Lease, LeaseState
+from leasehold.quota import Kind
 
 ROLES, IDENTITIES, ENGINES = ("a", "ab", "b"), ("one", "two"), ("main", "other")
 HOLDERS = ("", "unit:a", "unit:ab")
@@ -191,14 +193,13 @@ class ReadingContract(OnAStore):
         self.on_a_new_store(body)
 
     @BRIEF
-    @given(st.integers(1, 30), st.integers(0, 12), st.sampled_from(["role", "mount"]))
+    @given(st.integers(1, 30), st.integers(0, 12), st.sampled_from(Kind))
     def test_of_many_issues_at_once_exactly_as_many_pass_as_the_limit_allows(
         self, asked, limit, kind
     ) -> None:
         async def body(_: Home, store: LeaseStore) -> None:
-            limits = Limits(role=limit) if kind == "role" else Limits(mount=limit)
             results = await asyncio.gather(
-                *(store.write(intent(pending(n), limits=limits)) for n in range(asked)),
+                *(store.write(intent(pending(n), limits={kind: limit})) for n in range(asked)),
                 return_exceptions=True,
             )
             assert results.count(None) == min(asked, limit)
@@ -231,7 +232,8 @@ class ReadingContract(OnAStore):
 def next_change(lease: Lease | None, number: int, choice: int) -> Change | None:
     """One step of a lease's life, as `choice` says, or None at its end."""
     if lease is None:
-        return intent(pending(number, role=f"role-{number % 2}"))
+        whose = {"identity": f"identity-{number % 3}", "tenant": f"tenant-{number % 2}"}
+        return intent(pending(number, role=f"role-{number % 2}", **whose))
     if lease.state is LeaseState.PENDING:
         return activated(lease) if choice % 2 else revoking(lease)
     if lease.state is LeaseState.ACTIVE:
@@ -257,6 +259,8 @@ async def agree(store: LeaseStore, known: list[Lease]) -> None:
     assert counts.overdue == sum(lease.overdue for lease in live)
     assert counts.quarantined == sum(lease.quarantined for lease in live)
     assert counts.damaged == 0
+    for kind in Kind:
+        assert await store.live(kind) == Counter(dict(holders(lease))[kind] for lease in live)
     assert bool(await store.live_engines()) == bool(live)
     assert await store.live_recipes() == ([RECIPE.id] if live else [])
     assert await store.find(limit=100) == sorted(known, key=lambda lease: lease.id)

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from component.leases.home import KEY, SQLiteHome, end, issue, newer
+from fakes.leases import a_lease
 from leasehold.errors import ConfigError, Unavailable
 from leasehold.keys.keyfile import Key
 from leasehold.leases.sqlite import SQLiteStore
 from leasehold.leases.sqlite_reads import BY_MIDDLE
+from leasehold.quota import Kind
 from leasehold.record import LEASE_FIELDS, lease_values
 
 
@@ -234,6 +236,23 @@ async def test_a_tally_that_was_changed_behind_our_back_is_counted_anew(home) ->
     home.execute("UPDATE tally SET count = 1, mac = zeroblob(32)")
     async with home.opened() as store:
         assert (await store.counts()).live == 3
+
+
+async def test_leases_of_before_there_were_quotas_are_counted_too(home, caplog) -> None:
+    async with home.opened() as store:
+        for number in range(3):
+            await issue(store, number)
+        await end(store, await issue(store, 3))
+    home.execute("DELETE FROM tally WHERE kind IN ('identity', 'tenant')")
+    async with home.opened() as store:
+        whose = a_lease(0)
+        assert await store.live(Kind.IDENTITY) == {whose.identity: 3}
+        assert await store.live(Kind.TENANT) == {whose.tenant: 3}
+        assert "are counted once" in caplog.text
+    caplog.clear()
+    async with home.opened() as store:
+        assert await store.live(Kind.IDENTITY) == {whose.identity: 3}
+        assert not caplog.records
 
 
 async def test_a_waiting_event_that_was_changed_behind_our_back_is_not_published(home) -> None:
