@@ -158,7 +158,7 @@ async def _serve(settings: Settings) -> None:
         await stack.enter_async_context(work)
 
         access = Access(serving.current, store, clock)
-        admission = Admission(serving.current, serving.operations, store, clock)
+        admission = Admission(serving.current, serving.operations, engines, store, clock)
         issuance = Issuance(
             access=access,
             admission=admission,
@@ -186,7 +186,7 @@ async def _serve(settings: Settings) -> None:
             engines=engines,
             clock=clock,
             troubles=lambda: (
-                *troubles(applier, engines, publisher),
+                *troubles(applier, engines, admission.ceilings, publisher),
                 *drift.troubles(),
                 *drills.troubles(),
                 *api.troubles(),
@@ -228,6 +228,7 @@ async def _serve(settings: Settings) -> None:
             store=store,
             clock=clock,
             remover=remover,
+            ceilings=admission.ceilings,
             also_reload=api.look_soon,
         )
         applier.on_change(api.end_connections, upkeep.check_soon, enforcer.wake, schedule.wake)

@@ -94,7 +94,7 @@ class Issuance:
             self._access.telling(caller, grounds, LimitReached),
             self._admission.telling(caller),
         ):
-            self._admission.admit(order.identity)
+            self._admission.admit(order.identity, order.recipe.engine, order.role.name)
             made = self._make(order, warnings)
             return await self._background.finish(made, unwanted=partial(self._lost, caller))
 

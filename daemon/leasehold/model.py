@@ -151,6 +151,7 @@ class EventType(StrEnum):
     RESPONSE_UNWRAPPED = "response-unwrapped"
     RESPONSE_LOST = "response-lost"
     QUOTA_REACHED = "quota-reached"
+    CEILING_NEAR = "ceiling-near"
     CLOCK_SUSPECT = "clock-suspect"
     CLOCK_SETTLED = "clock-settled"
     STARTED = "started"
@@ -187,6 +188,7 @@ PUBLISHED = frozenset(
         EventType.RESPONSE_UNWRAPPED,
         EventType.RESPONSE_LOST,
         EventType.QUOTA_REACHED,
+        EventType.CEILING_NEAR,
     }
 )
 

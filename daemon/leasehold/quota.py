@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
 MAX_LEASES, ISSUES = "max_leases", "issues"
+WARN_PCT, REFUSE_PCT = 70, 90
 
 
 class Kind(StrEnum):
@@ -32,10 +33,16 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """The most live leases and the fastest issuing; None for no limit."""
+    """The most live leases and the fastest issuing; None for no limit.
+
+    From which share of the target's own ceilings on it is told that they are near, and no more is
+    issued, is in per cent; None for `WARN_PCT` and `REFUSE_PCT`.
+    """
 
     max_leases: int | None = None
     issues: Rate | None = None
+    ceiling_warn_pct: int | None = None
+    ceiling_refuse_pct: int | None = None
 
     def or_else(self, default: "Quota") -> "Quota":
         """Whatever this one says nothing of, as `default` has it."""

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from leasehold.admission.ceilings import AGAIN_S, Ceilings
 from leasehold.clock import SystemClock
 from leasehold.engines.registry import Engines
 from leasehold.errors import LeaseholdError
@@ -36,6 +37,7 @@ class Upkeep:
         store: LeaseStore,
         clock: SystemClock,
         remover: Remover,
+        ceilings: Ceilings,
         also_reload: Callable[[], None],
     ) -> None:
         self._serving = serving
@@ -44,6 +46,7 @@ class Upkeep:
         self._store = store
         self._clock = clock
         self._remover = remover
+        self._ceilings = ceilings
         self._also_reload = also_reload
         self._wanted = asyncio.Event()
         self._check_now = asyncio.Event()
@@ -98,7 +101,7 @@ class Upkeep:
                     group.create_task(self._check(name), name=f"check {name}")
             self._remover.forget(set(await self._store.live_recipes()))
             try:
-                async with asyncio.timeout(ENGINE_CHECK_S):
+                async with asyncio.timeout(AGAIN_S if self._ceilings.refuses else ENGINE_CHECK_S):
                     await self._check_now.wait()
             except TimeoutError:
                 continue
@@ -111,6 +114,7 @@ class Upkeep:
             return  # a reload took it away meanwhile
         before = engine.health
         health = await engine.check([role.options for role in roles if role.engine == name])
+        await self._ceilings.measure(name)
         if health != before and not health.ok:
             logger.warning("engine %s: %s", name, health.reason)
             for missing in health.missing:
@@ -126,7 +130,9 @@ class Upkeep:
             notify("READY=1")
 
 
-def troubles(applier: Applier, engines: Engines, publisher: MqttPublisher | None) -> Sequence[str]:
+def troubles(
+    applier: Applier, engines: Engines, ceilings: Ceilings, publisher: MqttPublisher | None
+) -> Sequence[str]:
     """What degrades the daemon besides its leases, one line each."""
     found = [f"the newest policy is not served: {applier.trouble}"] if applier.trouble else []
     if applier.source_trouble:
@@ -138,4 +144,4 @@ def troubles(applier: Applier, engines: Engines, publisher: MqttPublisher | None
         for engine in engines.statuses()
         if engine.state == "down" or engine.reason
     ]
-    return found
+    return [*found, *ceilings.troubles()]

@@ -10,6 +10,7 @@ from typing import Any
 
 from leasehold.plugin import (
     Account,
+    Ceiling,
     Engine,
     EnginePermanent,
     EngineTemporary,
@@ -60,6 +61,7 @@ class FakeTarget:
         self.version = "1"
         self.missing: tuple[str, ...] = ()
         self.page = 3
+        self.ceilings: tuple[Ceiling, ...] = ()
         self.calls: Counter[str] = Counter()
         self.revoked: list[str] = []
 
@@ -114,6 +116,10 @@ class FakeEngine(Engine):
         self._found = target.identity
         reason = "rights are missing" if target.missing else ""
         return Health(ok=not reason, reason=reason, missing=target.missing, version=target.version)
+
+    async def ceilings(self, roles: Mapping[str, Mapping[str, Any]]) -> Sequence[Ceiling]:
+        await self._call("ceilings")
+        return self._target.ceilings
 
     async def issue(self, request: IssueRequest) -> Issued:
         name = request.account.name

@@ -115,7 +115,9 @@ class World:
         self._host = asyncio.create_task(self._own(group))
         self.background = Background(await group)
         operations = {"fake": FakeEngine.operations}
-        self.admission = Admission(lambda: self.generation, operations, self.store, self.clock)
+        self.admission = Admission(
+            lambda: self.generation, operations, self.engines, self.store, self.clock
+        )
         self.issuance = Issuance(
             access=self.access,
             admission=self.admission,

@@ -38,7 +38,9 @@ def test_whoever_is_at_its_quota_is_told_and_operators_see_it(
         2,
         2,
     )
-    [engine] = [each for each in found if each["kind"] == "engine"]
+    [engine] = [
+        each for each in found if each["kind"] == "engine" and each["limit"] == "max_leases"
+    ]
     assert (engine["name"], engine["used"], engine["most"], engine["percent"]) == ("main", 2, 50, 4)
     heading, line, *_ = leasehold(daemon, "quotas").stdout.splitlines()
     assert heading.split() == ["USED", "OF", "FULL", "LIMIT", "KIND", "NAME"]

@@ -10,10 +10,12 @@ import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
+from leasehold.admission.ceilings import Ceilings
 from leasehold.admission.rates import IssueRates
 from leasehold.admission.usage import Operations, Usage, fullest_first, leases_used
 from leasehold.bundle import EngineConfig, Generation, Identity, Role
 from leasehold.clock import Clock
+from leasehold.engines.registry import Engines
 from leasehold.errors import LeaseholdError, QuotaReached
 from leasehold.leases.store import LeaseStore, Limits
 from leasehold.model import Caller, Event, EventType
@@ -38,9 +40,11 @@ class Admission:
         self,
         generation: Callable[[], Generation],
         operations: Operations,
+        engines: Engines,
         store: LeaseStore,
         clock: Clock,
     ) -> None:
+        self.ceilings = Ceilings(generation, engines, store, clock)
         self._generation = generation
         self._operations = operations
         self._store = store
@@ -61,8 +65,12 @@ class Admission:
         }
         return {kind: number for kind, number in most.items() if number is not None}
 
-    def admit(self, identity: str) -> None:
-        """Count one more try of the identity. Raises QuotaReached when they come too fast."""
+    def admit(self, identity: str, engine: str, role: str) -> None:
+        """Count one more try of the identity.
+
+        Raises QuotaReached when they come too fast, or the target is too full for the role.
+        """
+        self.ceilings.check(engine, role)
         rate = self._generation().bundle.quotas.of(Kind.IDENTITY, identity).issues
         if rate is None:
             return
@@ -97,7 +105,7 @@ class Admission:
         live: Mapping[Kind, Mapping[str, int]] = {
             kind: await self._store.live(kind) for kind in Kind
         }
-        found = list(leases_used(bundle, live, self._operations))
+        found = [*leases_used(bundle, live, self._operations), *self.ceilings.usage()]
         for name in bundle.identities:
             rate = bundle.quotas.of(Kind.IDENTITY, name).issues
             if rate is not None:

@@ -12,7 +12,8 @@ from leasehold.cli.output import examples, json_option, print_json, print_table
 def quotas(as_json: bool, daemon: Daemon) -> None:
     """Show how much of each limit of the policy is used, the fullest first.
 
-    Limits are those of roles and mounts, and the quotas of identities, tenants and engines.
+    Limits are those of roles and mounts, and the quotas of identities, tenants and engines,
+    with what the targets themselves allow.
     """
     found = daemon().quotas()
     if as_json:

@@ -16,6 +16,7 @@ from leasehold.engines.breaker import Breaker
 from leasehold.errors import ConfigError, EngineError, EngineTemporary
 from leasehold.plugin import (
     Account,
+    Ceiling,
     Engine,
     Health,
     Issued,
@@ -169,6 +170,17 @@ class GuardedEngine:
             self.failure = error
             self.health = Health(ok=False, reason=error.reason)
         return self.health
+
+    async def ceilings(self, roles: Mapping[str, Mapping[str, Any]]) -> Sequence[Ceiling]:
+        """Measure what the target allows (see `Engine.ceilings`)."""
+        await self.ready()
+        return await self._call("ceilings", lambda: self._ceilings(roles))
+
+    async def _ceilings(self, roles: Mapping[str, Mapping[str, Any]]) -> Sequence[Ceiling]:
+        found = tuple(await self._engine.ceilings(roles))
+        if not all(isinstance(one, Ceiling) for one in found):
+            raise TypeError("ceilings gives Ceiling values only")
+        return found
 
     async def accounts(self, pattern: str) -> AsyncIterator[str]:
         """Page through the names of accounts at the target."""

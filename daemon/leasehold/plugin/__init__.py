@@ -10,6 +10,7 @@ from leasehold.errors import (
 from leasehold.failpoints import hit as failpoint
 from leasehold.plugin.engine import (
     Account,
+    Ceiling,
     Engine,
     Health,
     Issued,
@@ -24,6 +25,7 @@ from leasehold.secret import Secret
 
 __all__ = [
     "Account",
+    "Ceiling",
     "Engine",
     "EngineError",
     "EnginePermanent",

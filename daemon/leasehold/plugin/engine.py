@@ -97,6 +97,21 @@ class Health:
     version: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """What the target itself allows: `used` of `most`, by us and by everybody else.
+
+    `name` and `remedy` (what to do when it is near) are short texts in fixed words. `roles` are the
+    names of those whose accounts use it, None when all do.
+    """
+
+    name: str
+    used: int
+    most: int
+    remedy: str = ""
+    roles: frozenset[str] | None = None
+
+
 class Engine(ABC):
     """One configured target.
 
@@ -138,6 +153,13 @@ class Engine(ABC):
         Log in anew where there is a login, so that a changed password shows; `target_id` is of the
         server that was met.
         """
+
+    async def ceilings(self, roles: Mapping[str, Mapping[str, Any]]) -> Sequence[Ceiling]:
+        """Measure what the target allows and what is used, for `roles` (their options by name).
+
+        Optional. Near a ceiling the daemon warns, closer still it issues nothing more.
+        """
+        return ()
 
     @abstractmethod
     async def issue(self, request: IssueRequest) -> Issued:

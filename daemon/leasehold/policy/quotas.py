@@ -6,7 +6,7 @@ from typing import Any
 from leasehold.policy.draft import Draft
 from leasehold.policy.durations import seconds
 from leasehold.policy.problems import nearest
-from leasehold.quota import Kind, Quota, Quotas, Rate
+from leasehold.quota import REFUSE_PCT, WARN_PCT, Kind, Quota, Quotas, Rate
 
 _KINDS = {"identities": Kind.IDENTITY, "tenants": Kind.TENANT, "engines": Kind.ENGINE}
 
@@ -27,7 +27,21 @@ def compile_quotas(draft: Draft) -> Quotas:
         for name, said in quotas.items():
             _check_known(draft, section, name, known[section])
             named[_KINDS[section], name] = _quota(said)
-    return Quotas(named=named, defaults=defaults)
+    quotas = Quotas(named=named, defaults=defaults)
+    for name in draft.named("engines"):
+        _check_shares(draft, name, quotas)
+    return quotas
+
+
+def _check_shares(draft: Draft, engine: str, quotas: Quotas) -> None:
+    holds = quotas.of(Kind.ENGINE, engine)
+    warn, refuse = holds.ceiling_warn_pct or WARN_PCT, holds.ceiling_refuse_pct or REFUSE_PCT
+    if warn > refuse:
+        own = (Kind.ENGINE, engine) in quotas.named
+        path = ("quotas", "engines", engine) if own else ("quotas", "defaults", "engines")
+        message = f"warns of ceilings at {warn} % and refuses at {refuse} %; warn earlier"
+        if not any(fault.path == path for fault in draft.faults):
+            draft.fault(path, message, key=True)
 
 
 def _tenants(draft: Draft) -> set[str]:
@@ -51,4 +65,4 @@ def _quota(said: Mapping[str, Any]) -> Quota:
     if "issues" in said:
         count, _, span = said["issues"].partition("/")
         issues = Rate(int(count), seconds(span))
-    return Quota(max_leases=said.get("max_leases"), issues=issues)
+    return Quota(**{**said, "issues": issues})

@@ -94,6 +94,8 @@ def _quota(quota: Quota) -> Fields:
     return {
         "max_leases": _plain(quota.max_leases),
         "issues": "" if rate is None else f"{rate.count}/{text(rate.span_s)}",
+        "ceiling_warn_pct": _plain(quota.ceiling_warn_pct),
+        "ceiling_refuse_pct": _plain(quota.ceiling_refuse_pct),
     }
 
 

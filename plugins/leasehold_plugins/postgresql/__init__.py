@@ -4,7 +4,6 @@ The recommended recipe is `member_of`: rights stand in a group role, and an acco
 A GRANT per account writes into the table's own row, which is full at about 2,400 accounts.
 """
 
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
@@ -13,6 +12,7 @@ import psycopg
 
 from leasehold.plugin import (
     Account,
+    Ceiling,
     Engine,
     EngineError,
     EngineTemporary,
@@ -27,7 +27,7 @@ from leasehold.plugin import (
     failpoint,
     hookimpl,
 )
-from leasehold_plugins.postgresql import recipes, statements
+from leasehold_plugins.postgresql import ceilings, recipes, statements
 from leasehold_plugins.postgresql.errors import translate
 from leasehold_plugins.postgresql.passwords import Passwords
 from leasehold_plugins.postgresql.pools import Connection, Pools
@@ -36,9 +36,6 @@ from leasehold_plugins.postgresql.rehearsal import rehearse
 from leasehold_plugins.postgresql.removal import Remover, run_together
 
 PAGE = 1000
-_TABLE_GRANT = re.compile(
-    r"^\s*grant\b.*\bon\b(?!\s+(database|schema)\b)", re.IGNORECASE | re.DOTALL
-)
 _STATEMENTS = (
     "creation_statements",
     "revocation_statements",
@@ -82,6 +79,11 @@ class PostgresqlEngine(Engine):
         heirs = [role["reassign_owned_to"] for role in roles if "reassign_owned_to" in role]
         async with self._pools.fresh() as conn:
             return await preflight(conn, groups, heirs)
+
+    async def ceilings(self, roles: Mapping[str, Mapping[str, Any]]) -> Sequence[Ceiling]:
+        """Connections, and grants on tables where accounts of these roles get some."""
+        async with self._pools.fresh() as conn:
+            return await ceilings.measure(conn, roles)
 
     async def issue(self, request: IssueRequest) -> Issued:
         """Make the account in one transaction and one round trip."""
@@ -187,7 +189,7 @@ class PostgresqlEngine(Engine):
         except statements.BadStatement:
             return []
         warnings = []
-        if any(_TABLE_GRANT.match(text) for text in made):
+        if recipes.grants_on_tables(role):
             warnings.append(
                 "creation_statements: GRANT on tables to each account; a table's row is full at"
                 " about 2,400 accounts (SQLSTATE 54000); grant to a group role, use member_of"

@@ -3,12 +3,17 @@
 Issuing, renewing, revoking and rehearsing run the same ones. Pure.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from leasehold_plugins.postgresql import statements
 
 _NOTHING: Mapping[str, str] = dict.fromkeys(statements.KNOWN, "")
+
+_TABLE_GRANT = re.compile(
+    r"^\s*grant\b.*\bon\b(?!\s+(database|schema)\b)", re.IGNORECASE | re.DOTALL
+)
 
 
 def creation(role: Mapping[str, Any], name: str, secret: str, expiry: str) -> list[str]:
@@ -56,3 +61,12 @@ def _values(name: str, expiry: str = "", secret: str = "") -> Mapping[str, str]:
         **dict.fromkeys(statements.EXPIRIES, expiry),
         **dict.fromkeys(statements.PASSWORDS, secret),
     }
+
+
+def grants_on_tables(role: Mapping[str, Any]) -> bool:
+    """Whether each account is granted something on a table by name (see `ceilings`)."""
+    try:
+        made = statements.render(role.get("creation_statements", []), statements.EXAMPLE)
+    except statements.BadStatement:
+        return False
+    return any(_TABLE_GRANT.match(text) for text in made)
