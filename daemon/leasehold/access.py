@@ -102,14 +102,18 @@ class Access:
         self,
         caller: Caller,
         grounds: Mapping[str, str],
-        kind: type[LeaseholdError] = LeaseholdError,
-        *,
+        *kinds: type[LeaseholdError],
         lease: Lease | None = None,
     ) -> AsyncIterator[None]:
-        """Audit why a request that the policy allows fails within, having changed nothing."""
+        """Audit why a request that the policy allows fails within, having changed nothing.
+
+        With `kinds`, only failures of these.
+        """
         try:
             yield
-        except kind as why:
+        except LeaseholdError as why:
+            if kinds and not isinstance(why, kinds):
+                raise
             told = {**grounds, **outcome_of(why), "why": str(why)}
             await self._try_to_record(EventType.NO_EFFECT, caller, told, lease)
             raise

@@ -5,7 +5,7 @@ revoked, and a daemon that dies in between finds the intent when it starts again
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from leasehold.bundle import Role
@@ -71,8 +71,14 @@ class Creation:
         self._remover = remover
         self._ending = ending
 
-    async def make(self, order: Order) -> tuple[Lease, Issued]:
+    async def make(
+        self, order: Order, last_check: Callable[[Lease], None] | None = None
+    ) -> tuple[Lease, Issued]:
         """Make the account; its lease is active when this returns.
+
+        `last_check` may refuse the intent just before it is written, by raising. Nothing is waited
+        for between both, so what is written to the store after a refusal began comes behind the
+        intents that were let through.
 
         Raises LimitReached, Unavailable and EngineError: then nothing is left behind, or what may
         be left is queued for revocation.
@@ -83,6 +89,8 @@ class Creation:
         )
         hit("issue.before-intent")
         async with self._remover.claims.of(intent.id):
+            if last_check is not None:
+                last_check(intent)
             await self._store.write(
                 Change(
                     old=None, new=intent, events=(told,), limits=order.limits, recipe=order.recipe

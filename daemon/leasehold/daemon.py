@@ -23,6 +23,7 @@ from leasehold.api.dispatch import Dispatcher
 from leasehold.api.drift import DriftHandlers
 from leasehold.api.drills import DrillHandlers
 from leasehold.api.handlers import Handlers
+from leasehold.api.incidents import incident_handlers
 from leasehold.api.irrevocable import IrrevocableHandlers
 from leasehold.api.listening import ListeningSocket, SocketSpec
 from leasehold.api.metrics import MetricsHandlers
@@ -51,6 +52,7 @@ from leasehold.hardening import harden
 from leasehold.identity.peercred import in_user_namespace
 from leasehold.inspection import Inspection
 from leasehold.issuance import Issuance
+from leasehold.leases.freeze import Freeze
 from leasehold.leases.names import AccountNames
 from leasehold.leases.sqlite import SQLiteStore
 from leasehold.loops import eternal_tasks
@@ -106,7 +108,7 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
-        metrics = Metrics()
+        metrics, freeze = Metrics(), Freeze()
         state = await stack.enter_async_context(opened(settings, metrics))
         store, clock, key = state.store, state.clock, state.key
         engines = Engines(load_engine_class)
@@ -168,6 +170,7 @@ async def _serve(settings: Settings) -> None:
             remover=remover,
             creation=creation,
             ending=ending,
+            freeze=freeze,
             recipe_of=serving.recipe_of,
             background=background,
         )
@@ -189,6 +192,7 @@ async def _serve(settings: Settings) -> None:
                 *troubles(applier, engines, admission.ceilings, publisher),
                 *drift.troubles(),
                 *drills.troubles(),
+                *freeze.troubles(),
                 *api.troubles(),
                 *(sink.trouble for sink in state.sinks if sink.trouble),
             ),
@@ -213,11 +217,16 @@ async def _serve(settings: Settings) -> None:
         of_audit = AuditHandlers(access, state.search)
         tokens = TokenParts(access, store, clock, ending)
         await tokens.wrapping.start()
+        urgent, response = incident_handlers(
+            access, store, clock, engines, ending, freeze, background, expiry.hurry
+        )
+        await response.load()
         table = routes(
             *(handlers, policy, questions, of_drills, of_drift, of_metrics, vault, bulk, stuck),
             of_audit,
             *tokens.handlers,
             QuotaHandlers(access, admission),
+            urgent,
         )
         api = ApiServer(listening, Dispatcher(table, metrics, tokens), tls)
         schedule = DrillSchedule(drills, serving, clock)
@@ -242,6 +251,7 @@ async def _serve(settings: Settings) -> None:
         start("engine checks", upkeep.check_engines())
         start("reload", upkeep.reload_when_asked())
         start("orders", enforcer.run())
+        start("incidents", response.run())
         start("forcing", forcing.run())
         start("policy source", applier.follow())
         start("drills", schedule.run())

@@ -107,7 +107,8 @@ class Ending:
         caller: Caller | None = None,
         order: str = "",
     ) -> None:
-        """Have many leases end at `at_ms`; the expiry worker takes their accounts away in batches.
+        """Have many leases end at `at_ms`; the expiry worker takes their accounts away in batches,
+        the longest lives first.
 
         What ends already is due now too. Leases that somebody works on are left out: come back for
         those that are not ending then. `order` is told in the audit.
@@ -129,7 +130,7 @@ class Ending:
         events: tuple[Event, ...] = ()
         if lease.state in _NOT_ENDING:
             unproven = lease.state is LeaseState.PENDING
-            new = lifecycle.revoke(lease, at_ms, cause, unproven=unproven)
+            new = lifecycle.hasten(lease, at_ms, cause, unproven=unproven)
             events = (Event.new(EventType.REVOKING, self._clock.now_ms(), new, **told),)
         else:
             new = lifecycle.defer(lease, at_ms, lease.last_error)

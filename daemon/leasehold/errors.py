@@ -6,6 +6,7 @@
     ├── RequestError                the caller's fault
     │   ├── Invalid                 malformed, or breaks a rule the caller can mend
     │   ├── Denied                  no rule allows it
+    │   ├── Frozen                  an incident is open that covers it
     │   ├── NotFound                no such thing, or not the caller's
     │   ├── Unsupported             leasehold does not do this here
     │   ├── Conflict                somebody else changed it first
@@ -65,6 +66,12 @@ class Denied(RequestError):
     """No rule allows it."""
 
     code = "denied"
+
+
+class Frozen(RequestError):
+    """An open incident covers it; the text tells the id of that, and no more."""
+
+    code = "frozen"
 
 
 class NotFound(RequestError):

@@ -17,9 +17,11 @@ from leasehold.clock import Clock
 from leasehold.creation import Creation, Order
 from leasehold.ending import Ending, target_expiry
 from leasehold.engines.registry import Engines
-from leasehold.errors import Conflict, Invalid, LimitReached, Unavailable
+from leasehold.errors import Conflict, Frozen, Invalid, LimitReached, Unavailable
 from leasehold.failpoints import hit
 from leasehold.leases import lifecycle, ttl
+from leasehold.leases.freeze import Freeze
+from leasehold.leases.matching import facts_of
 from leasehold.leases.store import Change, LeaseStore
 from leasehold.model import Caller, Cause, Credential, Event, EventType, Lease, LeaseState, Recipe
 from leasehold.policy.decide import Allowed, longest_s
@@ -63,6 +65,7 @@ class Issuance:
         remover: Remover,
         creation: Creation,
         ending: Ending,
+        freeze: Freeze,
         recipe_of: Callable[[EngineConfig, Role], Recipe],
         background: Background,
     ) -> None:
@@ -74,6 +77,7 @@ class Issuance:
         self._remover = remover
         self._creation = creation
         self._ending = ending
+        self._freeze = freeze
         self._recipe_of = recipe_of
         self._background = background
 
@@ -82,8 +86,8 @@ class Issuance:
     ) -> IssuedLease:
         """Make an account, and a lease of `ttl_s` seconds (capped with a warning) for it.
 
-        Raises Denied, Invalid (unknown role), LimitReached, Unavailable, and EngineError: then
-        nothing is left behind, or what may be left is queued for revocation.
+        Raises Denied, Invalid (unknown role), Frozen, LimitReached, Unavailable, and EngineError:
+        then nothing is left behind, or what may be left is queued for revocation.
         """
         path = f"{mount}/{operation}/{role}"
         decision = await self._access.require(caller, path, "issue")
@@ -91,7 +95,7 @@ class Issuance:
         async with self._access.telling(caller, grounds):
             order, warnings = await self._order(caller, path, decision, grounds, ttl_s)
         async with (
-            self._access.telling(caller, grounds, LimitReached),
+            self._access.telling(caller, grounds, LimitReached, Frozen),
             self._admission.telling(caller),
         ):
             self._admission.admit(order.identity, order.recipe.engine, order.role.name)
@@ -109,6 +113,16 @@ class Issuance:
         """What to make for the caller, and what it should know of it."""
         mount, operation, role = path.split("/")
         config, its_role = self._access.role(mount, role)
+        who = decision.identity
+        self._freeze.check(
+            {
+                "tenant": who.tenant,
+                "owner": who.owner,
+                "identity": who.name,
+                "engine": config.name,
+                "role": path,
+            }
+        )
         engine = self._engines.current(config.name)
         if operation not in engine.operations:
             offers = ", ".join(sorted(engine.operations))
@@ -126,9 +140,9 @@ class Issuance:
             role=its_role,
             recipe=recipe,
             engine=engine,
-            identity=decision.identity.name,
-            owner=decision.identity.owner,
-            tenant=decision.identity.tenant,
+            identity=who.name,
+            owner=who.owner,
+            tenant=who.tenant,
             ttl_s=granted.ttl_s,
             max_ttl_s=cap_s,
             generation=generation.number,
@@ -139,7 +153,7 @@ class Issuance:
         return order, granted.warnings
 
     async def _make(self, order: Order, warnings: tuple[str, ...]) -> IssuedLease:
-        lease, issued = await self._creation.make(order)
+        lease, issued = await self._creation.make(order, self._check_freeze)
         return IssuedLease(
             lease=lease,
             credential=Credential(fields=issued.credential),
@@ -147,6 +161,9 @@ class Issuance:
             renewable=order.engine.renewable,
             warnings=warnings,
         )
+
+    def _check_freeze(self, lease: Lease) -> None:
+        self._freeze.check(facts_of(lease))
 
     async def delivered(self, caller: Caller, lease: Lease) -> None:
         """Audit that the credential of `lease` was handed over; nobody waits for that."""
@@ -160,7 +177,8 @@ class Issuance:
     async def renew(self, caller: Caller, lease_id: str, increment_s: int | None) -> RenewedLease:
         """Move the deadline of the caller's own lease to `increment_s` seconds from now.
 
-        Raises NotFound, Denied, Invalid (over, or past its maximum), EngineError, Unavailable.
+        Raises NotFound, Denied, Frozen, Invalid (over, or past its maximum), EngineError,
+        Unavailable.
         """
         lease = await self._access.own_lease(caller, lease_id, "renew")
         decision = await self._access.require(caller, lease.path, "renew")
@@ -202,6 +220,7 @@ class Issuance:
             left_s=(lease.max_expires_ms - now_ms) // 1000,
         )
         expires_ms = now_ms + granted.ttl_s * 1000
+        self._check_freeze(lease)
         hit("renew.before-target")
         await engine.renew(account, target_expiry(self.clock, expires_ms))
         hit("renew.moved")

@@ -131,6 +131,10 @@ class EventType(StrEnum):
     FORCED = "forced"
     REVOCATION_ORDERED = "revocation-ordered"
     REVOCATION_FINISHED = "revocation-finished"
+    INCIDENT_OPENED = "incident-opened"
+    INCIDENT_REVOKING = "incident-revoking"
+    INCIDENT_REVOKED = "incident-revoked"
+    INCIDENT_CLOSED = "incident-closed"
     POLICY_APPLIED = "policy-applied"
     POLICY_REFUSED = "policy-refused"
     POLICY_HELD = "policy-held"
@@ -170,6 +174,9 @@ PUBLISHED = frozenset(
         EventType.FORCED,
         EventType.REVOCATION_ORDERED,
         EventType.REVOCATION_FINISHED,
+        EventType.INCIDENT_OPENED,
+        EventType.INCIDENT_REVOKED,
+        EventType.INCIDENT_CLOSED,
         EventType.POLICY_APPLIED,
         EventType.POLICY_REFUSED,
         EventType.POLICY_HELD,

@@ -30,6 +30,7 @@ from leasehold.expiry import ExpiryWorker
 from leasehold.inspection import Inspection
 from leasehold.issuance import Issuance, IssuedLease
 from leasehold.keys.keyfile import Key
+from leasehold.leases.freeze import Freeze
 from leasehold.leases.names import AccountNames
 from leasehold.leases.sqlite import SQLiteStore
 from leasehold.model import Caller, EventType, Lease, LeaseState, Recipe
@@ -118,6 +119,8 @@ class World:
         self.admission = Admission(
             lambda: self.generation, operations, self.engines, self.store, self.clock
         )
+        self.freeze = Freeze()
+        self.freeze.load({})
         self.issuance = Issuance(
             access=self.access,
             admission=self.admission,
@@ -127,6 +130,7 @@ class World:
             remover=self.remover,
             creation=self.creation,
             ending=self.ending,
+            freeze=self.freeze,
             recipe_of=self._recipe_of,
             background=self.background,
         )

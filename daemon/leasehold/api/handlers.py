@@ -13,6 +13,7 @@ from leasehold.api.replies import Reply
 from leasehold.errors import (
     Denied,
     EngineError,
+    Frozen,
     Invalid,
     LimitReached,
     NotFound,
@@ -57,7 +58,7 @@ class Handlers:
         self._inspection = inspection
         self._renewals = renewals
 
-    @described(TTL, refusals=(Denied, NotFound, LimitReached, EngineError))
+    @described(TTL, refusals=(Denied, NotFound, Frozen, LimitReached, EngineError))
     async def issue(self, ask: Ask) -> Reply:
         """`<mount>/<operation>/<role>`: a credential and its lease."""
         issued = await self._issuance.issue(
@@ -86,7 +87,7 @@ class Handlers:
     @described(
         _LEASE_ID,
         Field("increment", Holds.SPAN, "How long from now; else the role's default."),
-        refusals=(Denied, NotFound, LimitReached, EngineError),
+        refusals=(Denied, NotFound, Frozen, LimitReached, EngineError),
     )
     async def renew(self, ask: Ask) -> Reply:
         """`sys/leases/renew`: a later end for a lease."""

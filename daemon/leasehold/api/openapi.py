@@ -58,6 +58,7 @@ _MEANINGS: Mapping[int, str] = {
     405: "It is not done here; the text says what is.",
     409: "It is not as it was when it was looked at, or a limit of safety is broken.",
     413: "Over a limit of size.",
+    423: "Frozen by an open incident.",
     429: "Over a limit of count or rate; see Retry-After.",
     500: "A defect of leasehold; the log has it under the request's id.",
     502: "The target did not answer, or said no.",

@@ -15,6 +15,7 @@ from leasehold.api.body import BODY_BYTES, BUNDLE_BYTES
 from leasehold.api.drift import DriftHandlers
 from leasehold.api.drills import DrillHandlers
 from leasehold.api.handlers import Ask, Handlers
+from leasehold.api.incidents import IncidentHandlers
 from leasehold.api.irrevocable import IrrevocableHandlers
 from leasehold.api.logins import LoginHandlers
 from leasehold.api.metrics import MetricsHandlers
@@ -73,6 +74,7 @@ def routes(
     tokens: TokenHandlers,
     wrapping: WrappingHandlers,
     quotas: QuotaHandlers,
+    incidents: IncidentHandlers,
 ) -> tuple[Route, ...]:
     """The table, first match first."""
     state, mounts, rights = vault.state, vault.mounts, vault.rights
@@ -135,6 +137,12 @@ def routes(
         _route(GET, "leasehold/quotas", quotas.quotas),
         _route(GET, "leasehold/revocations", revocations.revocations),
         _route(GET, "leasehold/revocations/{id}", revocations.revocation),
+        _route(WRITE, "leasehold/incidents/preview", incidents.preview),
+        _route(WRITE, "leasehold/incidents", incidents.open),
+        _route(GET, "leasehold/incidents", incidents.incidents),
+        _route(GET, "leasehold/incidents/{id}", incidents.incident),
+        _route(WRITE, "leasehold/incidents/{id}/revoke", incidents.revoke),
+        _route(WRITE, "leasehold/incidents/{id}/close", incidents.close),
         _route(GET | WRITE, "leasehold/plan", policy.plan, BUNDLE_BYTES),
         _route(WRITE, "leasehold/apply", policy.apply),
         _route(GET, "leasehold/generations", policy.generations),

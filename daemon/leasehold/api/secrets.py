@@ -13,11 +13,19 @@ from leasehold.api.described import Field, Holds, described
 from leasehold.api.handlers import TTL, Ask, Handlers
 from leasehold.api.replies import Reply
 from leasehold.bundle import EngineType
-from leasehold.errors import Denied, EngineError, Invalid, LimitReached, NotFound, Unsupported
+from leasehold.errors import (
+    Denied,
+    EngineError,
+    Frozen,
+    Invalid,
+    LimitReached,
+    NotFound,
+    Unsupported,
+)
 from leasehold.issuance import Issuance
 from leasehold.model import Caller
 
-_ISSUING = (Denied, NotFound, LimitReached, EngineError)
+_ISSUING = (Denied, NotFound, Frozen, LimitReached, EngineError)
 _DEFAULT = "creds"
 
 

@@ -1,6 +1,5 @@
 """`leasehold lease revoke` and `revocations`: end one lease or all below a prefix, and watch it."""
 
-import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -10,11 +9,11 @@ import click
 from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.field import field_option, print_field
 from leasehold.cli.output import examples, json_option, print_json, print_table
+from leasehold.cli.telling import Telling
 from leasehold.client import Client
 
 PARTLY = 7
-POLL_S, LINE_S = 0.2, 5.0
-"""How often to ask, and how often to say so where nobody watches."""
+POLL_S = 0.2
 
 
 @click.command(
@@ -127,7 +126,7 @@ def revocations(order_id: str | None, field: str | None, as_json: bool, daemon: 
 
 def _followed(client: Client, order_id: str) -> Mapping[str, Any]:
     """How an order stands when it is met, or when every lease was tried; tells how it goes on."""
-    telling = _Telling()
+    telling = Telling()
     while True:
         found = client.revocation(order_id)
         if _is_met(found) or not (found["force"] or found["waiting"]):
@@ -144,24 +143,3 @@ def _is_met(found: Mapping[str, Any]) -> bool:
 def _progress(found: Mapping[str, Any]) -> str:
     failing = f", {found['failing']} failing: {found['last_error']}" if found["failing"] else ""
     return f"{found['prefix']}: {found['ended']} of {found['total']} leases ended{failing}"
-
-
-class _Telling:
-    """A line on stderr that changes in its place on a terminal; else a new one now and then."""
-
-    def __init__(self) -> None:
-        self._live = sys.stderr.isatty()
-        self._width = 0
-        self._next_s = time.monotonic() + LINE_S
-
-    def tell(self, line: str) -> None:
-        if self._live:
-            click.echo("\r" + line.ljust(self._width), nl=False, err=True)
-            self._width = len(line)
-        elif time.monotonic() >= self._next_s:
-            click.echo(line, err=True)
-            self._next_s = time.monotonic() + LINE_S
-
-    def end(self) -> None:
-        if self._width:
-            click.echo("\r" + " " * self._width + "\r", nl=False, err=True)

@@ -32,6 +32,7 @@ COMMANDS = {
     "explain": "Say what was decided on a request, and why.",
     "generations": "List the policies that were applied.",
     "import": "Write the policy that another system's configuration comes to.",
+    "incident": "Freeze what is compromised, end it, and report on that.",
     "lease": "List, look up, renew and revoke leases, as Vault's command does.",
     "leases": "List leases.",
     "login": "Get a token for where no kernel says who asks.",

@@ -104,6 +104,40 @@ class Client(TokenCalls):
         orders: Sequence[Mapping[str, Any]] = data["revocations"]
         return orders
 
+    def preview_incident(self, match: Sequence[str]) -> Mapping[str, Any]:
+        """What an incident for `match` (`tenant=payments`) would hit; changes nothing."""
+        return self._incident("/preview", {"match": list(match)})
+
+    def open_incident(
+        self, match: Sequence[str], reason: str, *, revoke: bool = False
+    ) -> Mapping[str, Any]:
+        """Freeze issue and renewal for `match`; with `revoke` the leases are told to end too."""
+        return self._incident("", {"match": list(match), "reason": reason, "revoke": revoke})
+
+    def revoke_incident(self, incident_id: str) -> Mapping[str, Any]:
+        """Have the leases of an incident end, without waiting for that."""
+        return self._incident(f"/{quote(incident_id, safe='')}/revoke", {})
+
+    def close_incident(self, incident_id: str) -> Mapping[str, Any]:
+        """Let issue and renewal go on. Raises Conflict while leases are still to be told."""
+        return self._incident(f"/{quote(incident_id, safe='')}/close", {})
+
+    def incident(self, incident_id: str) -> Mapping[str, Any]:
+        """One incident, and under `report` how its leases fare."""
+        reply = self._get(f"leasehold/incidents/{quote(incident_id, safe='')}", {})
+        data: Mapping[str, Any] = reply.body["data"]
+        return data
+
+    def incidents(self) -> Sequence[Mapping[str, Any]]:
+        """Every incident, the newest first."""
+        body = self._get("leasehold/incidents", {}).body
+        found: Sequence[Mapping[str, Any]] = body["data"]["incidents"]
+        return found
+
+    def _incident(self, suffix: str, body: Mapping[str, object]) -> Mapping[str, Any]:
+        data: Mapping[str, Any] = self._put(f"leasehold/incidents{suffix}", body).body["data"]
+        return data
+
     def lookup(self, lease_id: str) -> Mapping[str, Any]:
         """What the daemon says of one lease of the caller's: id, times, ttl, renewable."""
         data: Mapping[str, Any] = self._put("sys/leases/lookup", {"lease_id": lease_id}).body[

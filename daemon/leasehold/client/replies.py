@@ -12,6 +12,7 @@ from leasehold.client.endpoint import Endpoint, Https, UnixSocket
 from leasehold.errors import (
     Conflict,
     Denied,
+    Frozen,
     Invalid,
     LeaseholdError,
     LimitReached,
@@ -34,6 +35,7 @@ _REFUSALS: Mapping[int, type[LeaseholdError]] = {
     409: Conflict,
     413: TooLarge,
     415: Invalid,
+    423: Frozen,
 }
 _CODES: Mapping[str, type[LeaseholdError]] = {kind.code: kind for kind in (Locked, Stale, Unsafe)}
 """Refusals that say more than their status does."""

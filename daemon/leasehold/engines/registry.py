@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from leasehold.engines.guarded import GuardedEngine
-from leasehold.errors import NotFound, Unavailable
+from leasehold.errors import ConfigError, NotFound, Unavailable
 from leasehold.model import Recipe
-from leasehold.plugin import Engine, Secret
+from leasehold.plugin import Engine, Revocability, Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +133,13 @@ class Engines:
             engine_class = self._load(recipe.engine_type)
             self._older[digest] = GuardedEngine(engine_class, recipe.engine, recipe.connection)
         return self._older[digest]
+
+    def revocability(self, type_name: str) -> Revocability | None:
+        """How dead revoked credentials of an engine type are; None when it is not installed."""
+        try:
+            return self._load(type_name).revocability
+        except ConfigError:
+            return None
 
     def statuses(self) -> list[EngineStatus]:
         """The configured engines by name, as the last calls and checks found them."""

@@ -107,6 +107,12 @@ def revoke(lease: Lease, now_ms: int, cause: Cause, *, unproven: bool = False) -
     )
 
 
+def hasten(lease: Lease, now_ms: int, cause: Cause, *, unproven: bool = False) -> Lease:
+    """As `revoke`, for one of many: the one that would have lived longest is due first."""
+    left_ms = max(0, lease.expires_ms - now_ms)
+    return replace(revoke(lease, now_ms, cause, unproven=unproven), next_ms=now_ms - left_ms)
+
+
 def disable(lease: Lease, next_ms: int, why: str) -> Lease:
     """Access has ended but the account still stands, or must be looked for once more."""
     return _move(

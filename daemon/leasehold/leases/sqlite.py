@@ -16,7 +16,7 @@ from leasehold.errors import ConfigError
 from leasehold.keys.envelope import Envelope
 from leasehold.keys.keyfile import Key
 from leasehold.leases import sqlite_files, sqlite_meta, sqlite_rows
-from leasehold.leases.sqlite_reads import Reads
+from leasehold.leases.sqlite_matching import MatchingReads
 from leasehold.leases.sqlite_tokens import SQLiteTokens
 from leasehold.leases.sqlite_writer import Job, Results, Writer
 from leasehold.leases.store import AuditLog, Change, Counts, Document
@@ -28,7 +28,7 @@ RIDE_S = 1.0
 """How long events that nobody waits for stay unwritten when nothing else is written."""
 
 
-class SQLiteStore(Reads):
+class SQLiteStore(MatchingReads):
     """Durable leases in a state directory; see `LeaseStore` for what its methods promise.
 
     Opened in two steps, since clock and audit carry on from what was written down:

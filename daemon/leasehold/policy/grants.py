@@ -18,6 +18,7 @@ OWN_PATHS = (
     "leasehold/drills",
     "leasehold/engines",
     "leasehold/generations",
+    "leasehold/incidents",
     "leasehold/leases",
     "leasehold/metrics",
     "leasehold/orphans",
