@@ -1,14 +1,15 @@
 """The verbs of a lease and the daemon's own pages, as calls."""
 
-import base64
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from leasehold.client.connection import send
 from leasehold.client.endpoint import Endpoint, endpoint_of
+from leasehold.client.incidents import IncidentCalls
+from leasehold.client.policy import PolicyCalls
 from leasehold.client.replies import (
     IssuedCredential,
     RenewedLease,
@@ -18,6 +19,7 @@ from leasehold.client.replies import (
     revoked,
 )
 from leasehold.client.tokens import TokenCalls
+from leasehold.client.world import WorldCalls
 from leasehold.secret import Secret
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ TIMEOUT_S = 70.0
 PAGE = 500
 
 
-class Client(TokenCalls):
+class Client(TokenCalls, IncidentCalls, PolicyCalls, WorldCalls):
     """Talks to the daemon at `address`; a call takes at most `timeout_s` between two bytes.
 
     `address` is the path of a socket, a text (`unix:///path`, `https://host:port`) or an endpoint;
@@ -104,40 +106,6 @@ class Client(TokenCalls):
         orders: Sequence[Mapping[str, Any]] = data["revocations"]
         return orders
 
-    def preview_incident(self, match: Sequence[str]) -> Mapping[str, Any]:
-        """What an incident for `match` (`tenant=payments`) would hit; changes nothing."""
-        return self._incident("/preview", {"match": list(match)})
-
-    def open_incident(
-        self, match: Sequence[str], reason: str, *, revoke: bool = False
-    ) -> Mapping[str, Any]:
-        """Freeze issue and renewal for `match`; with `revoke` the leases are told to end too."""
-        return self._incident("", {"match": list(match), "reason": reason, "revoke": revoke})
-
-    def revoke_incident(self, incident_id: str) -> Mapping[str, Any]:
-        """Have the leases of an incident end, without waiting for that."""
-        return self._incident(f"/{quote(incident_id, safe='')}/revoke", {})
-
-    def close_incident(self, incident_id: str) -> Mapping[str, Any]:
-        """Let issue and renewal go on. Raises Conflict while leases are still to be told."""
-        return self._incident(f"/{quote(incident_id, safe='')}/close", {})
-
-    def incident(self, incident_id: str) -> Mapping[str, Any]:
-        """One incident, and under `report` how its leases fare."""
-        reply = self._get(f"leasehold/incidents/{quote(incident_id, safe='')}", {})
-        data: Mapping[str, Any] = reply.body["data"]
-        return data
-
-    def incidents(self) -> Sequence[Mapping[str, Any]]:
-        """Every incident, the newest first."""
-        body = self._get("leasehold/incidents", {}).body
-        found: Sequence[Mapping[str, Any]] = body["data"]["incidents"]
-        return found
-
-    def _incident(self, suffix: str, body: Mapping[str, object]) -> Mapping[str, Any]:
-        data: Mapping[str, Any] = self._put(f"leasehold/incidents{suffix}", body).body["data"]
-        return data
-
     def lookup(self, lease_id: str) -> Mapping[str, Any]:
         """What the daemon says of one lease of the caller's: id, times, ttl, renewable."""
         data: Mapping[str, Any] = self._put("sys/leases/lookup", {"lease_id": lease_id}).body[
@@ -181,120 +149,6 @@ class Client(TokenCalls):
         data = self._get("leasehold/quotas", {}).body["data"]
         quotas: Sequence[Mapping[str, Any]] = data["quotas"]
         return quotas
-
-    def plan(self, files: Iterable[tuple[str, bytes]] | None = None) -> Mapping[str, Any]:
-        """What an apply would do; of `files`, names with contents, instead of the source if given.
-
-        Raises PolicyRefused.
-        """
-        body: dict[str, object] = {}
-        if files is not None:
-            body["files"] = [[name, base64.b64encode(data).decode()] for name, data in files]
-        data: Mapping[str, Any] = self._put("leasehold/plan", body).body["data"]
-        return data
-
-    def apply(self, checksum: str | None = None, allow: Sequence[str] = ()) -> Mapping[str, Any]:
-        """Serve what the source has, if the plan of it has `checksum`.
-
-        `allow` has codes of safety limits to break this once. Raises Stale, Unsafe, Locked,
-        PolicyRefused.
-        """
-        body = {"checksum": checksum or "", "allow_unsafe": list(allow)}
-        data: Mapping[str, Any] = self._put("leasehold/apply", body).body["data"]
-        return data
-
-    def generations(self) -> Sequence[Mapping[str, Any]]:
-        """What was applied, the newest first."""
-        data = self._get("leasehold/generations", {}).body["data"]
-        applied: Sequence[Mapping[str, Any]] = data["generations"]
-        return applied
-
-    def can_i(self, path: str, verb: str = "issue", who: str | None = None) -> Mapping[str, Any]:
-        """Whether the caller may do `verb` at `path`, or `who` may (`unix:user=billing`)."""
-        asked = {"path": path, "verb": verb} | ({} if who is None else {"as": who})
-        data: Mapping[str, Any] = self._put("leasehold/can-i", asked).body["data"]
-        return data
-
-    def who_can(self, path: str, verb: str = "issue") -> Mapping[str, Any]:
-        """Every identity that may do `verb` at `path`."""
-        asked = {"path": path, "verb": verb}
-        data: Mapping[str, Any] = self._get("leasehold/who-can", asked).body["data"]
-        return data
-
-    def explain(self, request_id: str) -> Mapping[str, Any]:
-        """What was decided on a request, and why. Raises NotFound when it was not the caller's."""
-        reply = self._get(f"leasehold/explain/{quote(request_id, safe='')}", {})
-        data: Mapping[str, Any] = reply.body["data"]
-        return data
-
-    def audit(self, *, lease_id: str = "", request_id: str = "") -> Mapping[str, Any]:
-        """What the audit has on a lease, or a request; of one's own leases, or all for operators.
-
-        Raises NotFound when it has nothing.
-        """
-        query = {"lease": lease_id, "request": request_id}
-        reply = self._get("leasehold/audit", {name: text for name, text in query.items() if text})
-        data: Mapping[str, Any] = reply.body["data"]
-        return data
-
-    def drill(self, role: str) -> Mapping[str, Any]:
-        """Drill the role at the path `role` (`database/creds/reader`) now: how it went."""
-        data: Mapping[str, Any] = self._put("leasehold/drill", {"role": role}).body["data"]
-        return data
-
-    def drills(self) -> Sequence[Mapping[str, Any]]:
-        """Every role with a schedule or a drill: when the next is due, how the last one went."""
-        data = self._get("leasehold/drills", {}).body["data"]
-        roles: Sequence[Mapping[str, Any]] = data["roles"]
-        return roles
-
-    def drill_history(self, role: str) -> Sequence[Mapping[str, Any]]:
-        """All that is kept of the drills of one role, the newest first."""
-        data = self._get("leasehold/drills", {"role": role}).body["data"]
-        history: Sequence[Mapping[str, Any]] = data["history"]
-        return history
-
-    def drift(self, *, look: bool = True, accept: Sequence[str] = ()) -> Mapping[str, Any]:
-        """What is not as it should be, looked at now or as the last look found it.
-
-        Before it looks, the daemon takes the servers behind the engines `accept` as they are.
-        """
-        if look:
-            reply = self._put("leasehold/drift", {"accept": list(accept)})
-        else:
-            reply = self._get("leasehold/drift", {})
-        data: Mapping[str, Any] = reply.body["data"]
-        return data
-
-    def orphans(self) -> Mapping[str, Any]:
-        """Accounts without a lease and leases without an account, looked at now; all pages of it.
-
-        Raises Stale when somebody else has another report made meanwhile.
-        """
-        page = self._get("leasehold/orphans", {}).body["data"]
-        report = {**page, "findings": list(page["findings"])}
-        while page["next"] is not None:
-            page = self._get("leasehold/orphans", {"after": page["next"]}).body["data"]
-            report["findings"] += page["findings"]
-        del report["next"]
-        return report
-
-    def remove_orphans(
-        self, report: Mapping[str, Any], allow: Sequence[str] = ()
-    ) -> Mapping[str, Any]:
-        """Remove what `report`, as `orphans` returned it, calls removable; no others.
-
-        `allow` has codes of safety limits to break this once. Raises Stale, Unsafe; then nothing
-        was removed.
-        """
-        accounts = [
-            [finding["engine"], finding["account"]]
-            for finding in report["findings"]
-            if finding["removable"]
-        ]
-        body = {"accounts": accounts, "report": report["report"], "allow_unsafe": list(allow)}
-        data: Mapping[str, Any] = self._put("leasehold/orphans", body).body["data"]
-        return data
 
     def _get(self, target: str, query: Mapping[str, object]) -> Reply:
         suffix = f"?{urlencode(query)}" if query else ""

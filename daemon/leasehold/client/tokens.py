@@ -1,12 +1,11 @@
 """What a client does with tokens: logs in for one, looks at them, makes, renews and ends them."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from leasehold.client.replies import Reply
+from leasehold.client.calls import Calls
 from leasehold.secret import Secret
 
 PAGE = 500
@@ -40,16 +39,8 @@ def issued_token(body: Mapping[str, Any]) -> IssuedToken:
     )
 
 
-class TokenCalls(ABC):
+class TokenCalls(Calls):
     """The calls of a client that are about tokens."""
-
-    @abstractmethod
-    def _get(self, target: str, query: Mapping[str, object]) -> Reply:
-        """Ask for what is below `/v1/`."""
-
-    @abstractmethod
-    def _put(self, target: str, body: Mapping[str, object]) -> Reply:
-        """Have something done."""
 
     def login(self, method: str = "unix", ttl: str | int | None = None) -> IssuedToken:
         """A token for whoever the connection proves: by the kernel (`unix`), or by TLS (`cert`)."""

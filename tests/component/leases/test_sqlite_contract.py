@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from component.leases.auditing import AuditContract
 from component.leases.contract import WritingContract
 from component.leases.damage import DamageContract
 from component.leases.home import SQLiteHome
@@ -10,6 +11,11 @@ from component.leases.reading import ReadingContract
 
 
 class TestWriting(WritingContract):
+    def home_in(self, folder: Path) -> SQLiteHome:
+        return SQLiteHome(folder)
+
+
+class TestAudit(AuditContract):
     def home_in(self, folder: Path) -> SQLiteHome:
         return SQLiteHome(folder)
 
