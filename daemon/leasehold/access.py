@@ -8,20 +8,32 @@ request's id.
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 
 from leasehold.bundle import EngineConfig, Generation, Identity, Role
 from leasehold.clock import Clock
+from leasehold.conditions import Circumstances
 from leasehold.errors import Denied, Invalid, LeaseholdError, NotFound, outcome_of
 from leasehold.identity.recognise import recognise
 from leasehold.leases.store import LeaseStore
 from leasehold.model import Caller, Event, EventType, Lease
-from leasehold.policy.decide import Allowed, Decision, decide, reaches
+from leasehold.policy.decide import (
+    TAKES_FIELDS,
+    Allowed,
+    Decision,
+    Refused,
+    covers,
+    decide,
+    reaches,
+    requirements,
+)
 from leasehold.policy.misses import near_identities, near_misses
 
 logger = logging.getLogger(__name__)
 
 PATH_CHARS = 256
 """How much of a caller's text an audit line takes (rule AU6)."""
+NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 OWN = "the lease is the caller's own"
 STRANGER = "the policy knows no such identity"
 _NOT_OWN = "there is no such lease, or it is not the caller's"
@@ -49,19 +61,48 @@ class Access:
         """Their names, which stand for policies where Vault's clients look for such."""
         return [identity.name for identity in self.identities(caller)]
 
-    def decide(self, caller: Caller, path: str, verb: str) -> Decision:
-        """What the policy says, without leaving a trace."""
-        return decide(self.generation().bundle.grants, self.identities(caller), path, verb)
+    def circumstances(self, fields: Mapping[str, str] | None = None) -> Circumstances:
+        """Those of now, for a request with `fields`; see `Circumstances` for none."""
+        at = None if self._clock.suspect else self._clock.wall(self._clock.now_ms())
+        return Circumstances(at, fields)
+
+    def decide(
+        self, caller: Caller, path: str, verb: str, fields: Mapping[str, str] | None = None
+    ) -> Decision:
+        """What the policy says now, without leaving a trace."""
+        bundle, now = self.generation().bundle, self.circumstances(fields)
+        return decide(bundle, self.identities(caller), path, verb, now)
+
+    def fields(self, path: str) -> frozenset[str]:
+        """The fields that a request to issue at `path` may be asked for."""
+        bundle = self.generation().bundle
+        return frozenset(
+            each.field
+            for grant in bundle.grants
+            if any(covers(pattern, path) for pattern in grant.paths)
+            for each in requirements(bundle, grant, path, TAKES_FIELDS)
+        )
 
     def decide_below(self, caller: Caller, prefix: str, verb: str) -> Decision:
         """What the policy says of all leases whose ids begin with `prefix`."""
         everything, *role = _paths_that_cover(prefix)
         decisions = [self.decide(caller, path, verb) for path in (*role, everything)]
-        return next((each for each in decisions if each.allowed), decisions[-1])
+        denied = (each for each in decisions if isinstance(each, Refused) and each.explicit)
+        allowed = (each for each in decisions if each.allowed)
+        return next(denied, None) or next(allowed, decisions[-1])
 
-    async def require(self, caller: Caller, path: str, verb: str) -> Allowed:
-        """What the policy says, when it says yes. Raises Denied, which is audited."""
-        return await self._insist(self.decide(caller, path, verb), caller, path, verb)
+    async def require(
+        self, caller: Caller, path: str, verb: str, fields: Mapping[str, str] = NO_FIELDS
+    ) -> Allowed:
+        """What the policy says, when it says yes.
+
+        Raises Denied, or Invalid where only a field is missing; both are audited.
+        """
+        decision = self.decide(caller, path, verb, fields)
+        if isinstance(decision, Refused) and decision.lacking:
+            await self.denied(caller, path, verb, decision.rule, fields)
+            raise Invalid(decision.lacking[0].wanted(fields))
+        return await self._insist(decision, caller, path, verb)
 
     async def require_below(self, caller: Caller, prefix: str, verb: str) -> Allowed:
         """What the policy says of all leases below `prefix`, when it says yes. Raises Denied."""
@@ -73,10 +114,18 @@ class Access:
             raise await self.denied(caller, path, verb, decision.rule)
         return decision
 
-    async def denied(self, caller: Caller, path: str, verb: str, rule: str) -> Denied:
+    async def denied(
+        self,
+        caller: Caller,
+        path: str,
+        verb: str,
+        rule: str,
+        fields: Mapping[str, str] | None = None,
+    ) -> Denied:
         """The refusal to raise, after it was audited; `rule` says what it rests on."""
-        rules, identities = self.generation().bundle.grants, self.identities(caller)
-        note = "; ".join((*self.near(caller), *near_misses(rules, identities, path, verb)))
+        bundle, identities = self.generation().bundle, self.identities(caller)
+        near = near_misses(bundle, identities, path, verb, self.circumstances(fields))
+        note = "; ".join((*self.near(caller), *near))
         grounds = self.grounds(caller, path, verb, rule)
         await self.record(EventType.DENIED, caller, {**grounds, "note": note})
         return Denied("permission denied")

@@ -5,9 +5,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from leasehold.conditions import Requirement, Window
 from leasehold.quota import NO_QUOTAS, Quotas
 
 DEFAULT_TTL_S = 3_600
@@ -96,7 +98,8 @@ class Role:
     `options` are the engine's own (`member_of`, `creation_statements`, …), validated by its
     schema. `default_ttl_s` and `max_ttl_s` are what holds after role, engine and built-in limits
     were merged; `max_leases` counts live leases of this role, None for no limit. `drill_every_s` is
-    how often a drill proves that the role works, None for never.
+    how often a drill proves that the role works, None for never. `require` are the fields that a
+    request must have.
     """
 
     name: str
@@ -109,6 +112,7 @@ class Role:
     on_removal: OnRemoval = OnRemoval.DRAIN
     on_change: OnChange = OnChange.RENEW
     drill_every_s: int | None = None
+    require: tuple[Requirement, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -145,14 +149,28 @@ class Identity:
     facts: tuple[Mapping[str, Any], ...] = ()
 
 
+class Effect(StrEnum):
+    """What an access rule does."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """One entry of `access`: who may do what where, and for how long at most (seconds)."""
+    """One entry of `access`: who may do what where, and for how long at most (seconds).
+
+    Or who may not, whatever else allows it. `when` says at what hours that holds, None for
+    always; `require` are the fields that a request must have.
+    """
 
     identities: tuple[str, ...]
     paths: tuple[str, ...]
     verbs: frozenset[str]
     max_ttl_s: int | None = None
+    effect: Effect = Effect.ALLOW
+    when: Window | None = None
+    require: tuple[Requirement, ...] = ()
     source: str = ""
 
 
@@ -186,7 +204,8 @@ class TokenLimits:
 class AccessTest:
     """A claim about access: who has `facts` may, or may not, do `verb` at `path`.
 
-    With `ttl_s`, for leases of so many seconds at most. `index` is its place in the list.
+    With `ttl_s`, for leases of so many seconds at most. `at` is when it asks, with `fields`.
+    `index` is its place in the list.
     """
 
     facts: Facts
@@ -195,6 +214,8 @@ class AccessTest:
     allowed: bool
     ttl_s: int | None
     index: int
+    at: datetime | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ first, the ledger second, so that a crash between them errs to the earlier date 
 ledger first, the target second, so that a crash between them is caught up.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,6 +14,7 @@ from leasehold.admission.admission import Admission
 from leasehold.background import Background
 from leasehold.bundle import EngineConfig, Role
 from leasehold.clock import Clock
+from leasehold.conditions import labels_of
 from leasehold.creation import Creation, Order
 from leasehold.ending import Ending, target_expiry
 from leasehold.engines.registry import Engines
@@ -82,15 +83,24 @@ class Issuance:
         self._background = background
 
     async def issue(
-        self, caller: Caller, mount: str, operation: str, role: str, *, ttl_s: int | None = None
+        self,
+        caller: Caller,
+        mount: str,
+        operation: str,
+        role: str,
+        *,
+        ttl_s: int | None = None,
+        given: Callable[[Iterable[str]], Mapping[str, str]] = lambda _: {},
     ) -> IssuedLease:
         """Make an account, and a lease of `ttl_s` seconds (capped with a warning) for it.
 
-        Raises Denied, Invalid (unknown role), Frozen, LimitReached, Unavailable, and EngineError:
-        then nothing is left behind, or what may be left is queued for revocation.
+        `given` reads the fields that the policy asks for, by their names. Raises Denied, Invalid
+        (unknown role, a field that does not fit), Frozen, LimitReached, Unavailable, and
+        EngineError: then nothing is left behind, or what may be left is queued for revocation.
         """
         path = f"{mount}/{operation}/{role}"
-        decision = await self._access.require(caller, path, "issue")
+        labels = labels_of(given(self._access.fields(path)))
+        decision = await self._access.require(caller, path, "issue", labels)
         grounds = self._access.grounds(caller, path, "issue", decision.rule)
         async with self._access.telling(caller, grounds):
             order, warnings = await self._order(caller, path, decision, grounds, ttl_s)

@@ -10,10 +10,12 @@ from leasehold.access import PATH_CHARS, Access
 from leasehold.api.described import Field, Holds, described
 from leasehold.api.handlers import Ask
 from leasehold.api.replies import Reply
+from leasehold.conditions import Circumstances
 from leasehold.errors import Invalid, NotFound, Unavailable
 from leasehold.events.audit_line import Line
 from leasehold.events.audit_search import AuditSearch, Found
 from leasehold.model import Caller, EventType
+from leasehold.policy.conditions import instant
 from leasehold.policy.decide import VERBS
 from leasehold.policy.facts import parse
 from leasehold.policy.questions import Operations, can, can_json, who_can, who_json
@@ -24,6 +26,7 @@ _REQUEST_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ASKED = (
     Field("path", Holds.TEXT, "Such as database/creds/app-readonly.", must=True),
     Field("verb", Holds.TEXT, f"One of {', '.join(VERBS)}; {VERBS[0]} by default."),
+    Field("at", Holds.TEXT, "When, such as 2026-01-05T09:00+01:00; now by default."),
 )
 _DECISION = ("path", "verb", "rule", "digest")
 
@@ -40,7 +43,12 @@ class AccessHandlers:
         self._audit = audit
         self._one = asyncio.Lock()
 
-    @described(*_ASKED, Field("as", Holds.TEXT, "Facts about somebody else: `unix:user=billing`."))
+    @described(
+        *_ASKED,
+        Field("as", Holds.TEXT, "Facts about somebody else: `unix:user=billing`."),
+        Field("reason", Holds.TEXT, "The reason that the request would give."),
+        Field("fields", Holds.MAP, "The other fields that the request would have."),
+    )
     async def can_i(self, ask: Ask) -> Reply:
         """`leasehold/can-i`: whether the caller, or somebody `as` whom it asks, may do it."""
         path, verb = _asked(ask)
@@ -49,7 +57,9 @@ class AccessHandlers:
             await self._access.require(ask.caller, PLACE, OPERATE)
             caller = await asyncio.to_thread(caller_with, parse(who))
         generation, identities = self._access.generation(), self._access.identities(caller)
-        answer = can(generation.bundle, self._operations, identities, path, verb)
+        fields = {**ask.fields.texts_by_name("fields"), "reason": ask.fields.text("reason")}
+        at = self._at(ask, fields)
+        answer = can(generation.bundle, self._operations, identities, path, verb, at)
         if not answer.allowed:
             answer = replace(answer, near=(*self._access.near(caller), *answer.near))
         told = can_json(answer, near=self._operates(ask.caller))
@@ -60,7 +70,8 @@ class AccessHandlers:
         """`leasehold/who-can`: every identity that may."""
         path, verb = _asked(ask)
         await self._access.require(ask.caller, PLACE, OPERATE)
-        answers = who_can(self._access.generation().bundle, self._operations, path, verb)
+        bundle, at = self._access.generation().bundle, self._at(ask, None)
+        answers = who_can(bundle, self._operations, path, verb, at)
         return Reply(body={"data": {**who_json(answers, path, verb), **self._served()}})
 
     @described(refusals=(NotFound,))
@@ -90,6 +101,16 @@ class AccessHandlers:
                 return await asyncio.to_thread(self._audit.find, request_id)
             except OSError as error:
                 raise Unavailable(f"the audit cannot be read ({error.strerror})") from error
+
+    def _at(self, ask: Ask, fields: Mapping[str, str] | None) -> Circumstances:
+        """Those that are asked about: of now, unless it says when."""
+        text = ask.fields.text("at")
+        if not text:
+            return self._access.circumstances(fields)
+        try:
+            return Circumstances(instant(text), fields)
+        except Invalid as wrong:
+            raise Invalid(f"at: {wrong}") from wrong
 
     def _operates(self, caller: Caller) -> bool:
         return self._access.decide(caller, PLACE, OPERATE).allowed

@@ -28,9 +28,9 @@ class CapabilityHandlers:
             raise Invalid("paths must be specified, such as database/creds/reader")
         if len(paths) > MOST or any(len(path) > PATH_CHARS for path in paths):
             raise Invalid(f"paths: allowed are {MOST} paths of {PATH_CHARS} characters at most")
-        grants = self._access.generation().bundle.grants
+        bundle, now = self._access.generation().bundle, self._access.circumstances()
         identities = self._access.identities(ask.caller)
-        found = {path: list(capabilities(grants, identities, path)) for path in paths}
+        found = {path: list(capabilities(bundle, identities, path, now)) for path in paths}
         one = {"capabilities": found[paths[0]]} if len(found) == 1 else {}
         return Reply(body=doubled({**found, **one}))
 

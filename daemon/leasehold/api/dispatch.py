@@ -37,6 +37,8 @@ ROUTE: web.RequestKey[tuple[str, str]] = web.RequestKey("route", tuple)
 """Under which a request bears its method and the path of its route."""
 REQUEST_ID = "X-Request-Id"
 """Made here for every request and never taken over, since it is the key to what was decided."""
+REASON = "X-Leasehold-Reason"
+"""The reason, from clients that can set a header and no field."""
 _REFUSED = ("Content-Encoding", "Upgrade", "Expect", "Trailer")
 
 
@@ -109,7 +111,7 @@ class Dispatcher:
             caller = await self._tokens.speaker(caller, bearer.reveal(), route.path)
         wrap_s = Fields(request.headers).span_s(WRAP_TTL) or None
         fields = Fields(await read_values(request, route.body_bytes))
-        ask = Ask(caller, path, fields, bearer, wrap_s)
+        ask = Ask(caller, path, fields, bearer, wrap_s, request.headers.get(REASON, ""))
         reply = _warned(await route.handler(ask), fields)
         if wrap_s is None or reply.body is None or not reply.enveloped:
             return reply

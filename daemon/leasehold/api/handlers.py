@@ -1,6 +1,6 @@
 """One method a route: read the fields, call the verb, shape the reply."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -29,6 +29,9 @@ UNKNOWN_LEASE = "X-Leasehold-Lease"
 KEYS = 10_000
 """The most leases that one LIST looks at."""
 TTL = Field("ttl", Holds.SPAN, "A shorter or longer life than the role's default; it is capped.")
+REASON_FIELD = Field(
+    "reason", Holds.TEXT, "Why, kept with the lease; also as the header X-Leasehold-Reason."
+)
 _LEASE_ID = Field("lease_id", Holds.TEXT, "The lease, unless it stands in the path.")
 NOTHING = Secret("")
 
@@ -38,7 +41,8 @@ class Ask:
     """A request that has a route: who asks, what stands in the path, what in body and query.
 
     `bearer` is the text that was sent as a token, whatever it is. `wrap_s` is how long the reply is
-    to wait to be unwrapped, None when it is not.
+    to wait to be unwrapped, None when it is not. `reason` is that of a header, for clients that can
+    set no field.
     """
 
     caller: Caller
@@ -46,6 +50,7 @@ class Ask:
     fields: Fields
     bearer: Secret = NOTHING
     wrap_s: int | None = None
+    reason: str = ""
 
 
 class Handlers:
@@ -58,15 +63,20 @@ class Handlers:
         self._inspection = inspection
         self._renewals = renewals
 
-    @described(TTL, refusals=(Denied, NotFound, Frozen, LimitReached, EngineError))
+    @described(TTL, REASON_FIELD, refusals=(Denied, NotFound, Frozen, LimitReached, EngineError))
     async def issue(self, ask: Ask) -> Reply:
-        """`<mount>/<operation>/<role>`: a credential and its lease."""
+        """`<mount>/<operation>/<role>`: a credential and its lease.
+
+        The policy may ask for fields of its own; they are kept with the lease, as the reason is.
+        """
+        reason = ask.fields.text("reason") or ask.reason
         issued = await self._issuance.issue(
             ask.caller,
             ask.path["mount"],
             ask.path["operation"],
             ask.path["role"],
             ttl_s=ask.fields.span_s("ttl"),
+            given=partial(_given, ask.fields, reason),
         )
         return Reply(
             body={
@@ -200,6 +210,11 @@ class Handlers:
                 }
             }
         )
+
+
+def _given(fields: Fields, reason: str, names: Iterable[str]) -> Mapping[str, str]:
+    """The fields of these names, and the reason."""
+    return {**{name: fields.text(name) for name in names}, "reason": reason}
 
 
 def _lease_id(ask: Ask) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 
 from leasehold.access import Access
 from leasehold.api.described import Field, Holds, described
-from leasehold.api.handlers import TTL, Ask, Handlers
+from leasehold.api.handlers import REASON_FIELD, TTL, Ask, Handlers
 from leasehold.api.replies import Reply
 from leasehold.bundle import EngineType
 from leasehold.errors import (
@@ -44,13 +44,14 @@ class SecretsHandlers:
         self._serve = serve
         self._types = types
 
-    @described(TTL, refusals=_ISSUING)
+    @described(TTL, REASON_FIELD, refusals=_ISSUING)
     async def read(self, ask: Ask) -> Reply:
         """`/api/v1/secrets/<path>`: a credential and its lease."""
         return await self._serve.issue(self._at_role(ask))
 
     @described(
         TTL,
+        REASON_FIELD,
         Field(
             "lease_id",
             Holds.TEXT,

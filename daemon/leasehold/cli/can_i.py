@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from leasehold.cli.asking import Daemon, daemon_option
+from leasehold.cli.field_options import at_option, field_option, given, reason_option
 from leasehold.cli.output import examples, json_option, print_json, print_pairs, span
 from leasehold.errors import Invalid
 from leasehold.policy.decide import VERBS
@@ -36,11 +37,22 @@ def _checked(_: click.Context, __: click.Parameter, facts: str | None) -> str | 
 @click.argument("path")
 @click.option("--as", "who", metavar="FACTS", callback=_checked, help="Somebody else.")
 @click.option("--verb", type=click.Choice(VERBS), default=VERBS[0], show_default=True)
+@at_option
+@reason_option
+@field_option("--field")
 @click.option("--policies", type=click.Path(path_type=Path), help="Ask this policy, no daemon.")
 @json_option
 @daemon_option
 def can_i(
-    path: str, who: str | None, verb: str, policies: Path | None, as_json: bool, daemon: Daemon
+    path: str,
+    who: str | None,
+    verb: str,
+    at: str,
+    reason: str | None,
+    fields: Mapping[str, str],
+    policies: Path | None,
+    as_json: bool,
+    daemon: Daemon,
 ) -> None:
     """Say whether somebody may do something, and by which rule.
 
@@ -53,9 +65,9 @@ def can_i(
     Exit codes: 0 allow, 3 deny.
     """
     if policies is None:
-        found = daemon().can_i(path, verb, who)
+        found = daemon().can_i(path, verb, who, at=at, fields=given(fields, reason))
     else:
-        found = _offline(policies, path, verb, who)
+        found = _offline(policies, path, verb, who, at, given(fields, reason))
     if as_json:
         print_json(found)
     else:
@@ -64,15 +76,19 @@ def can_i(
         raise click.exceptions.Exit(DENIED)
 
 
-def _offline(policies: Path, path: str, verb: str, who: str | None) -> Mapping[str, Any]:
-    from leasehold.cli.offline import bundle_at
+def _offline(
+    policies: Path, path: str, verb: str, who: str | None, at: str, fields: Mapping[str, str]
+) -> Mapping[str, Any]:
+    from leasehold.cli.offline import bundle_at, moment
+    from leasehold.conditions import Circumstances
     from leasehold.policy.questions import can, can_json, identities_with
     from leasehold.policy.users import own_facts
 
     bundle, operations = bundle_at(policies)
     identities = identities_with(bundle, own_facts() if who is None else parse(who))
-    told = can_json(can(bundle, operations, identities, path.strip("/"), verb), near=True)
-    return {**told, "generation": None, "digest": bundle.digest}
+    circumstances = Circumstances(moment(at), fields)
+    answer = can(bundle, operations, identities, path.strip("/"), verb, circumstances)
+    return {**can_json(answer, near=True), "generation": None, "digest": bundle.digest}
 
 
 def _print(found: Mapping[str, Any]) -> None:

@@ -5,11 +5,14 @@ Imported by commands when they are called, since the schema's imports take their
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from leasehold.bundle import Bundle
+from leasehold.clock import SystemClock
 from leasehold.engines.catalog import installed_engine_types
 from leasehold.errors import PolicyRefused
+from leasehold.policy.conditions import instant
 from leasehold.policy.load import Loaded, load, load_bundle
 from leasehold.policy.users import unix_match
 from leasehold.sources.git_checkout import files_at
@@ -26,6 +29,12 @@ def bundle_at_revision(folder: Path, revision: str) -> Bundle:
     """The policy that the folder's git repository has at `revision`. Raises the same."""
     files = asyncio.run(files_at(folder, revision))
     return _bundle(load(files, installed_engine_types(), unix_match))
+
+
+def moment(text: str) -> datetime:
+    """The instant that an option says, or now."""
+    clock = SystemClock()
+    return instant(text) if text else clock.wall(clock.now_ms())
 
 
 def _bundle(loaded: Loaded) -> Bundle:

@@ -82,8 +82,12 @@ def _access(plan: Json) -> Iterator[str]:
         for each in plan["access_delta"][word]:
             yield (
                 f"Access  {symbol} {word}: {each['identity']} {each['verb']} {each['path']}"
-                f" ({_cap(each['before_s'])} -> {_cap(each['after_s'])})"
+                f" ({_right(each, 'before')} -> {_right(each, 'after')})"
             )
+
+
+def _right(access: Json, when: str) -> str:
+    return ", ".join((_cap(access[f"{when}_s"]), *access[f"{when}_if"]))
 
 
 def _cap(longest_s: int | None) -> str:

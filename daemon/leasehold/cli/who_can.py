@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from leasehold.cli.asking import Daemon, daemon_option
+from leasehold.cli.field_options import at_option
 from leasehold.cli.output import examples, json_option, print_json, print_table, span
 from leasehold.policy.decide import VERBS
 
@@ -20,26 +21,29 @@ from leasehold.policy.decide import VERBS
 )
 @click.argument("path")
 @click.option("--verb", type=click.Choice(VERBS), default=VERBS[0], show_default=True)
+@at_option
 @click.option("--policies", type=click.Path(path_type=Path), help="Ask this policy, no daemon.")
 @json_option
 @daemon_option
-def who_can(path: str, verb: str, policies: Path | None, as_json: bool, daemon: Daemon) -> None:
+def who_can(
+    path: str, verb: str, at: str, policies: Path | None, as_json: bool, daemon: Daemon
+) -> None:
     """List who may do something.
 
     Every identity that may do it, with what a caller must be to be that identity, and the rule. The
     daemon tells operators only: the verb operate at leasehold/access.
     """
     if policies is None:
-        found = daemon().who_can(path, verb)
+        found = daemon().who_can(path, verb, at=at)
     else:
-        found = _offline(policies, path.strip("/"), verb)
+        found = _offline(policies, path.strip("/"), verb, at)
     if as_json:
         print_json(found)
     elif not found["identities"]:
         click.echo("nobody")
     else:
         print_table(
-            ["IDENTITY", "OWNER", "TENANT", "TTL", "MAX TTL", "RULE", "IS WHOEVER HAS"],
+            ["IDENTITY", "OWNER", "TENANT", "TTL", "MAX TTL", "RULE", "REQUIRES", "IS WHOEVER HAS"],
             [
                 (
                     each["identity"],
@@ -48,6 +52,7 @@ def who_can(path: str, verb: str, policies: Path | None, as_json: bool, daemon: 
                     _span(each["ttl"]),
                     _span(each["max_ttl"]),
                     each["rule"],
+                    ", ".join(f"{name} {text}" for name, text in each["require"].items()) or "-",
                     " or ".join(each["match"]),
                 )
                 for each in found["identities"]
@@ -55,12 +60,14 @@ def who_can(path: str, verb: str, policies: Path | None, as_json: bool, daemon: 
         )
 
 
-def _offline(policies: Path, path: str, verb: str) -> Mapping[str, Any]:
-    from leasehold.cli.offline import bundle_at
+def _offline(policies: Path, path: str, verb: str, at: str) -> Mapping[str, Any]:
+    from leasehold.cli.offline import bundle_at, moment
+    from leasehold.conditions import Circumstances
     from leasehold.policy.questions import who_can, who_json
 
     bundle, operations = bundle_at(policies)
-    told = who_json(who_can(bundle, operations, path, verb), path, verb)
+    answers = who_can(bundle, operations, path, verb, Circumstances(moment(at)))
+    told = who_json(answers, path, verb)
     return {**told, "generation": None, "digest": bundle.digest}
 
 

@@ -38,15 +38,27 @@ class PolicyCalls(Calls):
         applied: Sequence[Mapping[str, Any]] = data["generations"]
         return applied
 
-    def can_i(self, path: str, verb: str = "issue", who: str | None = None) -> Mapping[str, Any]:
-        """Whether the caller may do `verb` at `path`, or `who` may (`unix:user=billing`)."""
-        asked = {"path": path, "verb": verb} | ({} if who is None else {"as": who})
+    def can_i(
+        self,
+        path: str,
+        verb: str = "issue",
+        who: str | None = None,
+        *,
+        at: str = "",
+        fields: Mapping[str, str] | None = None,
+    ) -> Mapping[str, Any]:
+        """Whether the caller may do `verb` at `path`, or `who` may (`unix:user=billing`).
+
+        Now, or at an instant such as `2026-01-05T09:00+01:00`; with `fields` in the request.
+        """
+        asked = {"path": path, "verb": verb, "at": at, "fields": dict(fields or {})}
+        asked |= {} if who is None else {"as": who}
         data: Mapping[str, Any] = self._put("leasehold/can-i", asked).body["data"]
         return data
 
-    def who_can(self, path: str, verb: str = "issue") -> Mapping[str, Any]:
-        """Every identity that may do `verb` at `path`."""
-        asked = {"path": path, "verb": verb}
+    def who_can(self, path: str, verb: str = "issue", *, at: str = "") -> Mapping[str, Any]:
+        """Every identity that may do `verb` at `path`, now or `at` an instant."""
+        asked = {"path": path, "verb": verb} | ({"at": at} if at else {})
         data: Mapping[str, Any] = self._get("leasehold/who-can", asked).body["data"]
         return data
 

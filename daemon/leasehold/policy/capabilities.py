@@ -8,7 +8,8 @@ a path of leasehold's own, what its methods need. `renew`, `revoke` and `revoke-
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from leasehold.bundle import Grant, Identity
+from leasehold.bundle import Bundle, Effect, Grant, Identity
+from leasehold.conditions import Circumstances
 from leasehold.policy.decide import decide
 
 DENY = ("deny",)
@@ -34,11 +35,13 @@ _OPEN: Mapping[str, frozenset[str]] = {
 
 
 def capabilities(
-    grants: Sequence[Grant], identities: Sequence[Identity], path: str
+    bundle: Bundle, identities: Sequence[Identity], path: str, circumstances: Circumstances
 ) -> tuple[str, ...]:
     """What somebody who is all of `identities` may do at `path`, sorted; `deny` for nothing."""
     path = path.strip("/")
-    verbs = [verb for verb in _OF_VERB if decide(grants, identities, path, verb).allowed]
+    verbs = [
+        verb for verb in _OF_VERB if decide(bundle, identities, path, verb, circumstances).allowed
+    ]
     found = _words(verbs, path) | _open(path)
     return tuple(sorted(found)) or DENY
 
@@ -52,9 +55,18 @@ def _stanzas(grants: Iterable[Grant], name: str) -> Iterator[str]:
     for grant in grants:
         if name in grant.identities:
             for path in grant.paths:
-                words = ", ".join(f'"{word}"' for word in sorted(_words(grant.verbs, path)))
-                yield f"# {grant.source}: {', '.join(sorted(grant.verbs))}\n"
+                found = DENY if grant.effect is Effect.DENY else sorted(_words(grant.verbs, path))
+                words = ", ".join(f'"{word}"' for word in found)
+                yield f"# {grant.source}: {'; '.join(_told(grant))}\n"
                 yield f'path "{path}" {{\n  capabilities = [{words}]\n}}\n'
+
+
+def _told(grant: Grant) -> Iterator[str]:
+    """What Vault's words do not say of a rule."""
+    yield ", ".join(sorted(grant.verbs))
+    if grant.when is not None:
+        yield str(grant.when)
+    yield from (f"needs {each}" for each in grant.require)
 
 
 def _words(verbs: Iterable[str], path: str) -> frozenset[str]:

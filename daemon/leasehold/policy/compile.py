@@ -6,6 +6,7 @@ limits meet each other, and what nobody said gets its default.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from leasehold.bundle import (
@@ -20,14 +21,16 @@ from leasehold.bundle import (
     TlsMatch,
     TokenLimits,
 )
+from leasehold.errors import Invalid
 from leasehold.policy import passwords
+from leasehold.policy.conditions import instant
 from leasehold.policy.connections import compile_connection
 from leasehold.policy.draft import Draft
 from leasehold.policy.durations import seconds, text
 from leasehold.policy.facts import facts_of
 from leasehold.policy.grants import compile_grants, served_paths
 from leasehold.policy.limits import Limits, limits_of, mount_faults
-from leasehold.policy.problems import nearest
+from leasehold.policy.problems import Path, nearest
 from leasehold.policy.questions import NEEDS_ROLE
 from leasehold.policy.quotas import compile_quotas
 from leasehold.policy.roles import compile_roles
@@ -200,6 +203,16 @@ def _tests(draft: Draft) -> tuple[AccessTest, ...]:
             allowed=test["expect"] == "allow",
             ttl_s=seconds(test["ttl"]) if "ttl" in test else None,
             index=index,
+            at=_instant(draft, ("tests", index, "at"), test),
+            fields=test.get("fields", {}),
         )
         for index, test in draft.whole("tests")
     )
+
+
+def _instant(draft: Draft, path: Path, test: Mapping[str, Any]) -> datetime | None:
+    try:
+        return instant(test["at"]) if "at" in test else None
+    except Invalid as wrong:
+        draft.fault(path, str(wrong))
+        return None

@@ -1,10 +1,11 @@
 """Access rules of a bundle: names that exist, paths that lead somewhere. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from leasehold.bundle import Grant
-from leasehold.policy import durations
-from leasehold.policy.decide import covers
+from leasehold.bundle import Effect, Grant
+from leasehold.policy import conditions, durations
+from leasehold.policy.decide import TAKES_FIELDS, covers
 from leasehold.policy.draft import Draft
 from leasehold.policy.problems import nearest
 
@@ -45,6 +46,8 @@ def compile_grants(draft: Draft) -> tuple[Grant, ...]:
             if served is not None and not any(covers(pattern, place) for place in served):
                 near = nearest(pattern, served)
                 draft.fault((*path, "paths", number), f"no role is at {pattern}{near}")
+        for key, fault in _misplaced(grant):
+            draft.fault((*path, key), fault, key=True)
         place = draft.places.of(path)
         made.append(
             Grant(
@@ -52,10 +55,23 @@ def compile_grants(draft: Draft) -> tuple[Grant, ...]:
                 paths=tuple(grant["paths"]),
                 verbs=frozenset(grant["verbs"]),
                 max_ttl_s=durations.seconds(grant["max_ttl"]) if "max_ttl" in grant else None,
+                effect=Effect(grant.get("effect", Effect.ALLOW)),
+                when=conditions.window(draft, path, grant),
+                require=conditions.requirements(draft, path, grant),
                 source=f"{place.file}:{place.line}",
             )
         )
     return tuple(made)
+
+
+def _misplaced(grant: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Keys that say nothing beside the others."""
+    if grant.get("effect") == Effect.DENY:
+        for key in ("max_ttl", "require"):
+            if key in grant:
+                yield key, "stands beside `effect: deny`, which takes none; remove one"
+    elif "require" in grant and TAKES_FIELDS not in grant["verbs"]:
+        yield "require", f"only {TAKES_FIELDS} takes fields; remove it, or add the verb"
 
 
 def served_paths(draft: Draft) -> list[str] | None:

@@ -4,10 +4,12 @@ is missing. Pure; decides nothing.
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from leasehold.bundle import Grant, Identity, TlsMatch
+from leasehold.bundle import Bundle, Effect, Grant, Identity, TlsMatch
+from leasehold.conditions import Circumstances
 from leasehold.model import Caller
-from leasehold.policy.decide import covers
+from leasehold.policy.decide import covers, decide
 
 MOST = 3
 _NAMED = 4
@@ -15,11 +17,27 @@ _NAMED = 4
 
 
 def near_misses(
-    grants: Sequence[Grant], identities: Sequence[Identity], path: str, verb: str
+    bundle: Bundle,
+    identities: Sequence[Identity],
+    path: str,
+    verb: str,
+    circumstances: Circumstances,
 ) -> tuple[str, ...]:
-    """Rules that agree in two of three (who, where, what), one line each, the nearest first."""
+    """Rules that agree in two of three (who, where, what), one line each, the nearest first.
+
+    Before them those that agree in all three, and are closed at that hour, lack a field, or count
+    for less than a rule that denies.
+    """
     names = {identity.name for identity in identities}
-    found = {miss for grant in grants for miss in _miss(grant, names, path, verb)}
+    allowing = [grant for grant in bundle.grants if grant.effect is Effect.ALLOW]
+    found = {miss for grant in allowing for miss in _miss(grant, names, path, verb)}
+    found |= {
+        (-1, why)
+        for grant in allowing
+        if verb in grant.verbs and names.intersection(grant.identities)
+        if any(covers(pattern, path) for pattern in grant.paths)
+        for why in [_alone(bundle, grant, identities, path, verb, circumstances)]
+    }
     return tuple(text for _, text in sorted(found)[:MOST])
 
 
@@ -38,6 +56,19 @@ def near_identities(identities: Mapping[str, Identity], caller: Caller) -> tuple
             elif match.san not in names and difflib.get_close_matches(match.san, names, 1):
                 found.append((1, f"{identity.name} is {match.san}"))
     return tuple(text for _, text in sorted(found)[:MOST])
+
+
+def _alone(
+    bundle: Bundle,
+    grant: Grant,
+    identities: Sequence[Identity],
+    path: str,
+    verb: str,
+    circumstances: Circumstances,
+) -> str:
+    """What the rule says where no other does."""
+    decision = decide(replace(bundle, grants=(grant,)), identities, path, verb, circumstances)
+    return f"{grant.source} alone would allow it" if decision.allowed else decision.rule
 
 
 def _miss(grant: Grant, names: set[str], path: str, verb: str) -> Iterator[tuple[int, str]]:

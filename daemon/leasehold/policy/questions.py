@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from leasehold.bundle import Bundle, Facts, Identity, Role
-from leasehold.policy.decide import Allowed, Decision, covers, decide, longest_s
+from leasehold.conditions import Circumstances
+from leasehold.policy.decide import NO_RULE, Allowed, Decision, covers, decide, longest_s, role_at
 from leasehold.policy.facts import shown
 from leasehold.policy.misses import MOST, near_misses
 
@@ -40,17 +41,24 @@ class Answer:
 
 
 def can(
-    bundle: Bundle, operations: Operations, identities: Sequence[Identity], path: str, verb: str
+    bundle: Bundle,
+    operations: Operations,
+    identities: Sequence[Identity],
+    path: str,
+    verb: str,
+    circumstances: Circumstances,
 ) -> Answer:
     """Whether somebody who is all of `identities` may do `verb` at `path`, by which rule."""
-    decision = decide(bundle.grants, identities, path, verb)
+    decision = decide(bundle, identities, path, verb, circumstances)
     ttl_s = max_ttl_s = None
     near: Sequence[str] = ()
     why = ""
     if not isinstance(decision, Allowed):
         names = ", ".join(identity.name for identity in identities)
-        why = f"no rule allows {verb} at {path} to {names or 'somebody who is no identity'}"
-        near = near_misses(bundle.grants, identities, path, verb)
+        why = decision.rule
+        if decision.rule == NO_RULE:
+            why = f"no rule allows {verb} at {path} to {names or 'somebody who is no identity'}"
+        near = near_misses(bundle, identities, path, verb, circumstances)
     elif verb in NEEDS_ROLE:
         role = role_at(bundle, path)
         if role is None or path not in _paths(bundle, operations, role):
@@ -71,12 +79,14 @@ def can(
     )
 
 
-def who_can(bundle: Bundle, operations: Operations, path: str, verb: str) -> list[Answer]:
+def who_can(
+    bundle: Bundle, operations: Operations, path: str, verb: str, circumstances: Circumstances
+) -> list[Answer]:
     """What `can` says to every identity that may, by name."""
     covering = [grant for grant in bundle.grants if any(covers(each, path) for each in grant.paths)]
     named = {name for grant in covering for name in grant.identities}
     answers = [
-        can(bundle, operations, [identity], path, verb)
+        can(bundle, operations, [identity], path, verb, circumstances)
         for name, identity in sorted(bundle.identities.items())
         if name in named
     ]
@@ -95,12 +105,6 @@ def identities_with(bundle: Bundle, known: Facts) -> list[Identity]:
     ]
 
 
-def role_at(bundle: Bundle, path: str) -> Role | None:
-    """The role that a path `<mount>/<operation>/<name>` leads to, whatever the operation."""
-    mount, _, rest = path.partition("/")
-    return bundle.roles.get((mount, rest.partition("/")[2]))
-
-
 def can_json(answer: Answer, *, near: bool) -> dict[str, Any]:
     """The answer as `leasehold can-i --json` prints it; without `near`, as callers may see it."""
     decision = answer.decision
@@ -116,6 +120,7 @@ def can_json(answer: Answer, *, near: bool) -> dict[str, Any]:
         "ttl": answer.ttl_s,
         "max_ttl": answer.max_ttl_s,
         "rule": decision.rule if identity else None,
+        "require": _required(decision),
         "why": answer.why,
         "near": list(answer.near) if near else [],
     }
@@ -135,9 +140,16 @@ def who_json(answers: Sequence[Answer], path: str, verb: str) -> dict[str, Any]:
                 "ttl": answer.ttl_s,
                 "max_ttl": answer.max_ttl_s,
                 "rule": answer.decision.rule,
+                "require": _required(answer.decision),
             }
         )
     return {"path": path, "verb": verb, "identities": told}
+
+
+def _required(decision: Decision) -> dict[str, str]:
+    """The fields that a request must have, or would need to have, with their patterns."""
+    wanted = decision.required if isinstance(decision, Allowed) else decision.lacking
+    return {each.field: each.pattern for each in wanted}
 
 
 def _paths(bundle: Bundle, operations: Operations, role: Role) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from leasehold.bundle import EngineConfig, OnChange, OnRemoval, PasswordPolicy, Role
 from leasehold.errors import ConfigError
-from leasehold.policy import templates
+from leasehold.policy import conditions, templates
 from leasehold.policy.draft import Draft
 from leasehold.policy.durations import seconds
 from leasehold.policy.limits import Limits, limits_of, role_faults
@@ -51,6 +51,7 @@ def compile_roles(
             on_removal=OnRemoval(role.get("on_removal", OnRemoval.DRAIN)),
             on_change=OnChange(role.get("on_change", OnChange.RENEW)),
             drill_every_s=seconds(role["drill"]["every"]) if "drill" in role else None,
+            require=conditions.requirements(draft, path, role),
             options=options,
         )
     return roles, limits

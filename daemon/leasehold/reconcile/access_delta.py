@@ -1,13 +1,28 @@
 """Who gains and who loses what between two bundles. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from leasehold.bundle import Bundle, Grant
-from leasehold.policy.decide import covers
+from leasehold.bundle import Bundle, Effect, Grant
+from leasehold.policy.decide import covers, requirements
 from leasehold.reconcile.changes import NO_CAP, NOT_ALLOWED, AccessChange, AccessDelta
 
-Allowed = Mapping[tuple[str, str, str], float]
-"""By identity, path and verb: the longest lease in seconds, or NO_CAP."""
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """A lease of so many seconds at most, or NO_CAP, under conditions in words."""
+
+    longest: float
+    conditions: frozenset[str] = frozenset()
+
+    def includes(self, other: "Right") -> bool:
+        """Whether whoever has this one has the other too."""
+        return self.longest >= other.longest and self.conditions <= other.conditions
+
+
+Rights = Mapping[tuple[str, str, str], frozenset[Right]]
+"""By identity, path and verb."""
+_NONE: frozenset[Right] = frozenset()
 
 
 def access_delta(
@@ -15,32 +30,37 @@ def access_delta(
 ) -> AccessDelta:
     """What every identity may do now and could not, and the other way round.
 
-    `operations` has the path words of every engine type.
+    `operations` has the path words of every engine type. A right under another condition is gained
+    and lost, since which of the two is the wider one is not known.
     """
-    before = {} if old is None else allowed(old, operations)
-    after = allowed(new, operations)
-    changes = [
-        AccessChange(*key, before.get(key, NOT_ALLOWED), after.get(key, NOT_ALLOWED))
-        for key in sorted(before.keys() | after.keys())
-    ]
-    return AccessDelta(
-        gained=tuple(change for change in changes if change.after > change.before),
-        lost=tuple(change for change in changes if change.after < change.before),
-    )
+    bundles = [new] if old is None else [old, new]
+    paths = sorted({path for bundle in bundles for path in _named(bundle, operations)})
+    before = {} if old is None else rights(old, paths)
+    after = rights(new, paths)
+    gained, lost = [], []
+    for key in sorted(before.keys() | after.keys()):
+        had, has = before.get(key, _NONE), after.get(key, _NONE)
+        change = AccessChange(*key, *_most(had), *_most(has))
+        if not _include(had, has):
+            gained.append(change)
+        if not _include(has, had):
+            lost.append(change)
+    return AccessDelta(gained=tuple(gained), lost=tuple(lost))
 
 
-def allowed(bundle: Bundle, operations: Mapping[str, frozenset[str]]) -> Allowed:
-    """Everything that the bundle's rules allow, spelt out for each path that is served."""
-    paths = served_paths(bundle, operations)
-    found: dict[tuple[str, str, str], float] = {}
+def rights(bundle: Bundle, paths: Sequence[str]) -> Rights:
+    """Everything that the bundle's rules allow at the paths, spelt out."""
+    found: dict[tuple[str, str, str], set[Right]] = {}
     for grant in bundle.grants:
-        longest = NO_CAP if grant.max_ttl_s is None else float(grant.max_ttl_s)
+        if grant.effect is Effect.DENY:
+            continue
         for path in _covered(grant, paths):
             for identity in grant.identities:
                 for verb in grant.verbs:
-                    key = (identity, path, verb)
-                    found[key] = max(found.get(key, NOT_ALLOWED), longest)
-    return found
+                    right = _right(bundle, grant, identity, path, verb)
+                    if right is not None:
+                        found.setdefault((identity, path, verb), set()).add(right)
+    return {key: frozenset(each) for key, each in found.items()}
 
 
 def served_paths(bundle: Bundle, operations: Mapping[str, frozenset[str]]) -> list[str]:
@@ -52,7 +72,43 @@ def served_paths(bundle: Bundle, operations: Mapping[str, frozenset[str]]) -> li
     )
 
 
-def _covered(grant: Grant, paths: list[str]) -> set[str]:
-    """The served paths that a grant covers, and what it names beside the paths of roles."""
-    served = {path for path in paths if any(covers(pattern, path) for pattern in grant.paths)}
-    return served | set(grant.paths)
+def _right(bundle: Bundle, grant: Grant, identity: str, path: str, verb: str) -> Right | None:
+    """What a rule gives, None where another one denies it at all hours."""
+    conditions = {str(each) for each in requirements(bundle, grant, path, verb)}
+    if grant.when is not None:
+        conditions.add(str(grant.when))
+    for denying in bundle.grants:
+        if (
+            denying.effect is Effect.DENY
+            and verb in denying.verbs
+            and identity in denying.identities
+            and any(covers(pattern, path) for pattern in denying.paths)
+        ):
+            if denying.when is None:
+                return None
+            conditions.add(f"not {denying.when}")
+    longest = NO_CAP if grant.max_ttl_s is None else float(grant.max_ttl_s)
+    return Right(longest, frozenset(conditions))
+
+
+def _include(some: frozenset[Right], others: frozenset[Right]) -> bool:
+    return all(any(each.includes(other) for each in some) for other in others)
+
+
+def _most(found: frozenset[Right]) -> tuple[float, tuple[str, ...]]:
+    """The longest lease, and what that takes; of several ways the one that takes least."""
+    if not found:
+        return NOT_ALLOWED, ()
+    best = min(found, key=lambda it: (-it.longest, len(it.conditions), sorted(it.conditions)))
+    return best.longest, tuple(sorted(best.conditions))
+
+
+def _named(bundle: Bundle, operations: Mapping[str, frozenset[str]]) -> Iterator[str]:
+    """The paths of roles, and what rules name beside them."""
+    yield from served_paths(bundle, operations)
+    for grant in bundle.grants:
+        yield from grant.paths
+
+
+def _covered(grant: Grant, paths: Sequence[str]) -> list[str]:
+    return [path for path in paths if any(covers(pattern, path) for pattern in grant.paths)]

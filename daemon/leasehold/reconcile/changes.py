@@ -65,14 +65,17 @@ NOT_ALLOWED, NO_CAP = 0.0, float("inf")
 class AccessChange:
     """What an identity may do with `verb` at `path`, before and after.
 
-    Each is the longest lease in seconds, NOT_ALLOWED, or NO_CAP where no access rule caps it.
+    Each is the longest lease in seconds, NOT_ALLOWED, or NO_CAP where no access rule caps it, with
+    the conditions that it takes, in words.
     """
 
     identity: str
     path: str
     verb: str
     before: float
+    before_if: tuple[str, ...]
     after: float
+    after_if: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

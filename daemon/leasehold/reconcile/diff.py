@@ -219,4 +219,5 @@ def _unrenewable(access: AccessDelta) -> set[tuple[str, tuple[str, str]]]:
 
 
 def _touches_recipe(found: tuple[Difference, ...]) -> bool:
-    return any(each.field not in ("on_removal", "on_change", "drill.every") for each in found)
+    others = ("on_removal", "on_change", "drill.every", "require")
+    return any(each.field not in others for each in found)

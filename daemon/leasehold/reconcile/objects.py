@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from leasehold.bundle import Bundle, EngineConfig, Grant, Identity, Reference, Role
+from leasehold.bundle import Bundle, Effect, EngineConfig, Grant, Identity, Reference, Role
 from leasehold.policy.durations import text
 from leasehold.policy.facts import facts_of, shown
 from leasehold.quota import Quota
@@ -77,6 +77,7 @@ def _role(role: Role) -> Fields:
         "on_removal": role.on_removal.value,
         "on_change": role.on_change.value,
         "drill.every": _span(role.drill_every_s),
+        "require": ", ".join(map(str, role.require)),
     }
     return {**fields, **{key: _plain(value) for key, value in role.options.items()}}
 
@@ -101,7 +102,11 @@ def _quota(quota: Quota) -> Fields:
 
 def _grant_address(grant: Grant) -> str:
     who, where = ",".join(sorted(grant.identities)), ",".join(sorted(grant.paths))
-    return f"access:{who} {'+'.join(sorted(grant.verbs))} {where}"
+    what = "+".join(sorted(grant.verbs))
+    if grant.effect is Effect.DENY:
+        what = f"not {what}"
+    when = "" if grant.when is None else f" {grant.when}"
+    return f"access:{who} {what} {where}{when}" + "".join(f" {each}" for each in grant.require)
 
 
 def _span(span_s: int | None) -> str:

@@ -97,6 +97,8 @@ def _access(change: AccessChange) -> dict[str, Any]:
         "verb": change.verb,
         "before_s": _cap(change.before),
         "after_s": _cap(change.after),
+        "before_if": list(change.before_if),
+        "after_if": list(change.after_if),
     }
 
 

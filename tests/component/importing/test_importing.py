@@ -8,6 +8,7 @@ from click.testing import Result
 
 from fakes.vault import TOKEN, FakeVault, connection, role
 from leasehold.bundle import Bundle
+from leasehold.conditions import Circumstances
 from leasehold.engines.catalog import installed_engine_types
 from leasehold.policy.decide import decide
 from leasehold.policy.load import load_bundle
@@ -66,7 +67,7 @@ def test_nobody_may_do_here_what_the_source_denies_him(
     made = bundle(out)
 
     def may(name: str, path: str, verb: str = "issue") -> bool:
-        return decide(made.grants, [made.identities[name]], path, verb).allowed
+        return decide(made, [made.identities[name]], path, verb, Circumstances(None)).allowed
 
     assert may("approle-billing", "database/creds/reader")
     assert may("approle-billing", "database/creds/reader", "renew")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fakes.policies import lines
 from leasehold.bundle import AccessTest, Bundle, EngineConfig, Grant, Identity, Role
+from leasehold.conditions import Circumstances
 from leasehold.policy.claims import refuted
 from leasehold.policy.decide import VERBS
 from leasehold.policy.facts import facts_of
@@ -17,6 +18,7 @@ USERS, GROUPS = ("anna", "ben"), ("db", "web")
 PATHS = ("db/creds/app", "db/creds/admin")
 PATTERNS = (*PATHS, "db/creds/*", "db/creds/a*", "*", "leasehold/*")
 OPERATIONS = {"fake": frozenset({"creds"})}
+NOW = Circumstances(None)
 
 matches = st.fixed_dictionaries(
     {},
@@ -124,7 +126,7 @@ def parts(of: Bundle) -> dict[str, Any]:
 @given(bundles, asked)
 def test_a_question_is_answered_as_a_claim_is_proved(of: Bundle, asked: tuple) -> None:
     who, path, verb = asked
-    answer = can(of, OPERATIONS, identities_with(of, facts_of(who)), path, verb)
+    answer = can(of, OPERATIONS, identities_with(of, facts_of(who)), path, verb, NOW)
     most = longest(of, who, path, verb)
     assert answer.allowed == (most is not None)
     if answer.allowed and verb in ("issue", "renew"):
@@ -140,9 +142,11 @@ def test_who_can_lists_exactly_those_who_can(of: Bundle, path: str, verb: str) -
     able = [
         name
         for name, identity in of.identities.items()
-        if can(of, OPERATIONS, [identity], path, verb).allowed
+        if can(of, OPERATIONS, [identity], path, verb, NOW).allowed
     ]
-    assert [answer.identities[0].name for answer in who_can(of, OPERATIONS, path, verb)] == able
+    assert [
+        answer.identities[0].name for answer in who_can(of, OPERATIONS, path, verb, NOW)
+    ] == able
 
 
 CA, OTHER = "a" * 64, "b" * 64

@@ -3,7 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes.policy import a_bundle
 from leasehold.bundle import Grant, Identity, UnixMatch
+from leasehold.conditions import Circumstances
 from leasehold.policy.decide import covers, decide
 
 NAMES = ("anna", "ben", "carl")
@@ -30,7 +32,8 @@ asked = st.tuples(some(NAMES), st.sampled_from(PATHS), st.sampled_from(VERBS))
 
 
 def decided(rules: list[Grant], who: list[str], path: str, verb: str):
-    return decide(rules, [IDENTITIES[name] for name in who], path, verb)
+    bundle = a_bundle(grants=tuple(rules))
+    return decide(bundle, [IDENTITIES[name] for name in who], path, verb, Circumstances(None))
 
 
 @given(st.lists(grants, max_size=6), asked)

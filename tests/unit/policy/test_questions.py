@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 
 from fakes.policy import GRANTS, IDENTITIES, a_bundle
 from leasehold.bundle import Grant
+from leasehold.conditions import Circumstances
 from leasehold.policy.decide import VERBS, decide
 from leasehold.policy.misses import MOST, near_misses
 from leasehold.policy.questions import can, can_json, who_can, who_json
 from leasehold.policy.schemas import schema
 
 OPERATIONS = {"fake": frozenset({"creds"})}
+NOW = Circumstances(None)
 HOLDER, STRANGER, OPERATOR = (IDENTITIES[name] for name in ("holder", "stranger", "operator"))
 
 
@@ -21,7 +23,15 @@ def rule(source: str, who: tuple[str, ...], path: str, *verbs: str, **changes) -
 
 
 def asked(path: str, verb: str = "issue", *identities, **changes):
-    return can(a_bundle(**changes), OPERATIONS, identities or [HOLDER], path, verb)
+    return can(a_bundle(**changes), OPERATIONS, identities or [HOLDER], path, verb, NOW)
+
+
+def misses(rules, path: str, verb: str) -> tuple[str, ...]:
+    return near_misses(a_bundle(grants=tuple(rules)), [HOLDER], path, verb, NOW)
+
+
+def may(rules, verb: str) -> bool:
+    return decide(a_bundle(grants=tuple(rules)), [HOLDER], "a/b/c", verb, NOW).allowed
 
 
 def test_the_verbs_are_those_of_a_policy() -> None:
@@ -42,7 +52,7 @@ def test_verbs_about_leases_that_live_on_need_no_role() -> None:
 
 
 def test_nobody_in_particular_is_told_so() -> None:
-    answer = can(a_bundle(), OPERATIONS, [], "database/creds/reader", "issue")
+    answer = can(a_bundle(), OPERATIONS, [], "database/creds/reader", "issue", NOW)
     assert answer.why == (
         "no rule allows issue at database/creds/reader to somebody who is no identity"
     )
@@ -56,14 +66,12 @@ def test_each_kind_of_miss_is_told_the_nearest_first() -> None:
         rule("p:4", ("stranger",), "cache/*", "list"),
         rule("p:5", tuple("abcdef"), "*", "list"),
     )
-    assert near_misses(rules, [HOLDER], "database/creds/reader", "list") == (
+    assert misses(rules, "database/creds/reader", "list") == (
         "p:3 allows issue, renew there, not list",
         "p:2 allows it to stranger",
         "p:5 allows it to a, b, c, d and 2 more",
     )
-    assert near_misses(rules[:1], [HOLDER], "database/creds/reader", "list") == (
-        "p:1 allows list at cache/*",
-    )
+    assert misses(rules[:1], "database/creds/reader", "list") == ("p:1 allows list at cache/*",)
 
 
 @given(
@@ -80,11 +88,11 @@ def test_each_kind_of_miss_is_told_the_nearest_first() -> None:
     st.randoms(),
 )
 def test_misses_are_few_in_a_fixed_order_and_one_change_away(rules, verb, random) -> None:
-    found = near_misses(rules, [HOLDER], "a/b/c", verb)
+    found = misses(rules, "a/b/c", verb)
     assert len(found) <= MOST
-    if not decide(rules, [HOLDER], "a/b/c", verb).allowed:
+    if not may(rules, verb):
         one_away = any(
-            decide([replace(each, **change)], [HOLDER], "a/b/c", verb).allowed
+            may([replace(each, **change)], verb)
             for each in rules
             for change in (
                 {"identities": ("holder",)},
@@ -94,7 +102,7 @@ def test_misses_are_few_in_a_fixed_order_and_one_change_away(rules, verb, random
         )
         assert bool(found) == one_away
     random.shuffle(rules)
-    assert near_misses(rules, [HOLDER], "a/b/c", verb) == found
+    assert misses(rules, "a/b/c", verb) == found
 
 
 def test_an_answer_tells_programs_all_and_what_is_near_to_operators_only() -> None:
@@ -110,6 +118,7 @@ def test_an_answer_tells_programs_all_and_what_is_near_to_operators_only() -> No
         "ttl": 60,
         "max_ttl": 300,
         "rule": "policy.yaml:1",
+        "require": {},
         "why": "",
         "near": [],
     }
@@ -129,6 +138,7 @@ def test_an_answer_tells_programs_all_and_what_is_near_to_operators_only() -> No
         "ttl": None,
         "max_ttl": None,
         "rule": None,
+        "require": {},
         "why": "no rule allows list at database/creds/brief to holder",
         "near": [],
     }
@@ -144,7 +154,7 @@ def test_a_cap_of_the_rule_is_a_cap_of_the_answer() -> None:
 def test_who_can_tells_each_identity_with_what_makes_one_be_it() -> None:
     known = replace(OPERATOR, facts=({"uid": 1002}, {"user": "ops", "group": "adm"}))
     bundle = a_bundle(identities={**IDENTITIES, "operator": known})
-    told = who_json(who_can(bundle, OPERATIONS, "x", "list"), "x", "list")
+    told = who_json(who_can(bundle, OPERATIONS, "x", "list", NOW), "x", "list")
     assert told["identities"] == [
         {
             "identity": "operator",
@@ -154,6 +164,7 @@ def test_who_can_tells_each_identity_with_what_makes_one_be_it() -> None:
             "ttl": None,
             "max_ttl": None,
             "rule": GRANTS[1].source,
+            "require": {},
         }
     ]
-    assert who_can(bundle, OPERATIONS, "x", "revoke") == []
+    assert who_can(bundle, OPERATIONS, "x", "revoke", NOW) == []
