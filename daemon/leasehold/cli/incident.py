@@ -14,7 +14,8 @@ from leasehold.cli.telling import Telling
 from leasehold.client import Client
 
 PARTLY = 7
-POLL_S = 0.2
+POLL_S = 1.0
+"""A look counts all leases of the incident, which may be many."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 

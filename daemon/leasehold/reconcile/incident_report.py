@@ -9,6 +9,7 @@ from typing import Any
 
 from leasehold.clock import Clock
 from leasehold.engines.registry import Engines
+from leasehold.leases import lifecycle
 from leasehold.leases.matching import Fate, Holding, Match, MatchedLeases
 from leasehold.model import Lease, LeaseState
 from leasehold.plugin import Revocability
@@ -105,7 +106,7 @@ class IncidentReports:
                 }
                 for fate in fates
             ],
-            "failed": [self._failed(lease) for lease in failed if lease.last_error],
+            "failed": [self._failed(lease) for lease in failed if _did_fail(lease)],
         }
 
     def _lasts(self, fate: Fate) -> bool:
@@ -127,6 +128,11 @@ class IncidentReports:
     def _at(self, at_ms: int) -> str:
         text = self._clock.wall(at_ms).isoformat(timespec="milliseconds")
         return text.replace("+00:00", "Z")
+
+
+def _did_fail(lease: Lease) -> bool:
+    """Whether an attempt failed; a second look that is due is none."""
+    return lease.last_error != "" and not lifecycle.looks_again(lease)
 
 
 def _share(spans_ms: Sequence[int], percent: int) -> float | None:
