@@ -14,6 +14,7 @@ from leasehold.bundle import EngineConfig, Generation, Identity, Role
 from leasehold.clock import Clock
 from leasehold.conditions import Circumstances
 from leasehold.errors import Denied, Invalid, LeaseholdError, NotFound, outcome_of
+from leasehold.identity.lacking import lacking, near_processes
 from leasehold.identity.recognise import recognise
 from leasehold.leases.store import LeaseStore
 from leasehold.model import Caller, Event, EventType, Lease
@@ -55,7 +56,15 @@ class Access:
 
     def near(self, caller: Caller) -> Sequence[str]:
         """The identities that the caller nearly is, one line each, for operators."""
-        return near_identities(self.generation().bundle.identities, caller)
+        identities = self.generation().bundle.identities
+        return (*near_processes(identities, caller), *near_identities(identities, caller))
+
+    def lacking(self, caller: Caller, *, everything: bool) -> Sequence[tuple[str, Sequence[str]]]:
+        """The identities that the caller is not, by name, with the facts that do not agree.
+
+        Only those of which one does agree, unless `everything` is to be told.
+        """
+        return lacking(self.generation().bundle.identities, caller, everything=everything)
 
     def names(self, caller: Caller) -> list[str]:
         """Their names, which stand for policies where Vault's clients look for such."""

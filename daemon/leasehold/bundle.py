@@ -116,12 +116,21 @@ class Role:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+PROCESS_FACTS = ("unit", "user_unit", "slice", "cgroup", "exe", "sha256")
+"""What a match may ask of the process besides its ids."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnixMatch:
-    """A Unix peer: every field that is set must agree. Names were resolved to ids at load."""
+    """A Unix peer: every field that is set must agree. Names were resolved to ids at load.
+
+    `process` has facts of `PROCESS_FACTS` with their values. They narrow: a match without `uid` and
+    `gid` matches nobody.
+    """
 
     uid: int | None = None
     gid: int | None = None
+    process: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,9 @@ Nothing that a caller says about itself is here. To the parts of the daemon it c
 values that travel, from `leasehold.model`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, overload
 
 NOBODY = frozenset({65_534, 4_294_967_295})
 """What the kernel shows for ids that it cannot map; nobody is matched by them (rule I2)."""
@@ -29,6 +31,29 @@ class TlsPeer:
     address: str = ""
 
 
+class PeerSocket(Protocol):
+    """A connected Unix socket, or asyncio's view of one: what the kernel is asked by."""
+
+    @overload
+    def getsockopt(self, level: int, name: int, /) -> int: ...
+    @overload
+    def getsockopt(self, level: int, name: int, size: int, /) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What is known of the caller's process (rule I4).
+
+    `facts` has `cgroup`, `slice`, `unit`, `user_unit`, `exe` and `sha256`, as far as somebody asked
+    for them and they could be read; `untold` says of others why they could not. `namespaces` says
+    of `mount` and `user` whether it is in the `host`'s or in `another`.
+    """
+
+    facts: Mapping[str, str] = field(default_factory=dict)
+    untold: Mapping[str, str] = field(default_factory=dict)
+    namespaces: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks: by the kernel's word at connect time (rule I2), or by a TLS handshake.
@@ -36,6 +61,8 @@ class Caller:
     `groups` holds the primary and all supplementary group ids. `pid`, and the id of the `request`
     that is being made, are for records only. Whoever comes by `tls` has the ids of nobody. `token`
     is the accessor of the token that it speaks by; the facts are then those of the token's login.
+    `process` has what rules ask for beyond the ids. `socket` is its connection on this host, by
+    which the kernel can be asked for more as long as that stands.
     """
 
     uid: int
@@ -45,6 +72,8 @@ class Caller:
     request: str = ""
     tls: TlsPeer | None = None
     token: str = ""
+    process: Process = field(default=Process(), hash=False)
+    socket: PeerSocket | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def over_tls(cls, peer: TlsPeer) -> "Caller":

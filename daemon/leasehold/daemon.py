@@ -19,6 +19,7 @@ from leasehold.access import Access
 from leasehold.admission.admission import Admission
 from leasehold.api.access import AccessHandlers
 from leasehold.api.audit import AuditHandlers
+from leasehold.api.caller import CallerHandlers
 from leasehold.api.dispatch import Dispatcher
 from leasehold.api.drift import DriftHandlers
 from leasehold.api.drills import DrillHandlers
@@ -49,6 +50,8 @@ from leasehold.events.metrics import Metrics
 from leasehold.events.mqtt import MqttPublisher
 from leasehold.expiry import ExpiryWorker
 from leasehold.hardening import harden
+from leasehold.identity.attestation import Attestation
+from leasehold.identity.hashing import Hashes
 from leasehold.identity.peercred import in_user_namespace
 from leasehold.inspection import Inspection
 from leasehold.issuance import Issuance
@@ -204,6 +207,8 @@ async def _serve(settings: Settings) -> None:
         forcing = Forcing(store, clock, remover, drift, book)
         policy = PolicyHandlers(access, applier, store, clock, enforcer.settle)
         questions = AccessHandlers(access, serving.operations, state.search)
+        attestation = Attestation(lambda: serving.current().bundle, Hashes(clock))
+        of_caller = CallerHandlers(access, attestation)
         of_drills = DrillHandlers(access, drills, clock)
         removal = OrphanRemoval(drift, engines, store, clock)
         of_drift = DriftHandlers(access, drift, removal, clock, background)
@@ -224,11 +229,12 @@ async def _serve(settings: Settings) -> None:
         table = routes(
             *(handlers, policy, questions, of_drills, of_drift, of_metrics, vault, bulk, stuck),
             of_audit,
+            of_caller,
             *tokens.handlers,
             QuotaHandlers(access, admission),
             urgent,
         )
-        api = ApiServer(listening, Dispatcher(table, metrics, tokens), tls)
+        api = ApiServer(listening, Dispatcher(table, metrics, tokens), tls, attestation)
         schedule = DrillSchedule(drills, serving, clock)
         upkeep = Upkeep(
             serving=serving,

@@ -9,13 +9,25 @@ from dataclasses import asdict, fields
 from operator import attrgetter
 from typing import Any
 
-from leasehold.model import Caller, Cause, Event, EventType, Lease, LeaseState, Recipe, TlsPeer
+from leasehold.model import (
+    Caller,
+    Cause,
+    Event,
+    EventType,
+    Lease,
+    LeaseState,
+    Process,
+    Recipe,
+    TlsPeer,
+)
 from leasehold.secret import Secret
 
 LEASE_FIELDS = tuple(field.name for field in fields(Lease))
 _line = json.JSONEncoder(separators=(",", ":")).encode
 _fields_of = attrgetter(*LEASE_FIELDS)
 _NO_HANDLE = "{}"
+_SINCE: tuple[Any, ...] = (None, "", {})
+"""What a caller's values have gained since the groups were the last of them."""
 _SECRET = "$secret"  # noqa: S105 (the tag, not a secret)
 
 
@@ -70,16 +82,21 @@ def load_event(text: str) -> Event:
 
 def caller_values(caller: Caller) -> list[Any]:
     """A caller without the id of its request, as what JSON can hold."""
-    tls = None if caller.tls is None else asdict(caller.tls)
-    return [caller.uid, caller.gid, caller.pid, sorted(caller.groups), tls, caller.token]
+    tls, facts = None if caller.tls is None else asdict(caller.tls), dict(caller.process.facts)
+    return [caller.uid, caller.gid, caller.pid, sorted(caller.groups), tls, caller.token, facts]
 
 
 def caller_from(values: Sequence[Any]) -> Caller:
-    """The caller that `caller_values` was given; what is older ends with the groups."""
-    uid, gid, pid, groups, tls, token = values if len(values) > 4 else (*values, None, "")
+    """The caller that `caller_values` was given; what is older ends with the groups, or the token.
+
+    Of its process the facts are kept, not why others are unknown.
+    """
+    uid, gid, pid, groups, tls, token, facts = (*values, *_SINCE[len(values) - 4 :])
     if tls is not None:
         tls = TlsPeer(tuple(tls["names"]), tuple(tls["issuers"]), tls["serial"], tls["address"])
-    return Caller(uid, gid, pid, frozenset(groups), tls=tls, token=token)
+    return Caller(
+        uid, gid, pid, frozenset(groups), tls=tls, token=token, process=Process(facts=facts)
+    )
 
 
 def dump_recipe(recipe: Recipe) -> bytes:

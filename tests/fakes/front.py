@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fakes.clock import FakeClock
+from fakes.policy import a_bundle
 from leasehold.api.dispatch import Dispatcher
 from leasehold.api.handlers import Ask
 from leasehold.api.listening import ListeningSocket, SocketSpec
@@ -20,6 +21,8 @@ from leasehold.api.server import ApiServer
 from leasehold.api.tls_listening import TlsListener
 from leasehold.clock import Clock
 from leasehold.events.metrics import Metrics
+from leasehold.identity.attestation import Attestation
+from leasehold.identity.hashing import Hashes
 from leasehold.model import Caller
 from leasehold.settings import TlsSettings
 
@@ -54,7 +57,11 @@ class Front:
         listening = ListeningSocket(SocketSpec(self.path, 0o600))
         route = Route("who", frozenset({"GET"}), re.compile("/v1/who"), self._who)
         self.api = ApiServer(
-            listening, Dispatcher([route], Metrics(), NoTokens()), self.tls, handshake_s=handshake_s
+            listening,
+            Dispatcher([route], Metrics(), NoTokens()),
+            self.tls,
+            Attestation(a_bundle, Hashes(clock)),
+            handshake_s=handshake_s,
         )
         self.undelivered = 0
         self._stack = AsyncExitStack()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from leasehold.api.access import AccessHandlers
 from leasehold.api.audit import AuditHandlers
 from leasehold.api.body import BODY_BYTES, BUNDLE_BYTES
+from leasehold.api.caller import CallerHandlers
 from leasehold.api.drift import DriftHandlers
 from leasehold.api.drills import DrillHandlers
 from leasehold.api.handlers import Ask, Handlers
@@ -70,6 +71,7 @@ def routes(
     revocations: RevocationHandlers,
     irrevocable: IrrevocableHandlers,
     audit: AuditHandlers,
+    caller: CallerHandlers,
     logins: LoginHandlers,
     tokens: TokenHandlers,
     wrapping: WrappingHandlers,
@@ -146,6 +148,7 @@ def routes(
         _route(GET | WRITE, "leasehold/plan", policy.plan, BUNDLE_BYTES),
         _route(WRITE, "leasehold/apply", policy.apply),
         _route(GET, "leasehold/generations", policy.generations),
+        _route(GET, "leasehold/whoami", caller.whoami),
         _route(WRITE, "leasehold/can-i", access.can_i),
         _route(GET, "leasehold/who-can", access.who_can),
         _route(GET, "leasehold/explain/{request_id}", access.explain),

@@ -14,6 +14,7 @@ from leasehold.api.dispatch import Dispatcher
 from leasehold.api.listening import ListeningSocket
 from leasehold.api.tls_door import TlsDoor
 from leasehold.api.tls_listening import TlsListener
+from leasehold.identity.attestation import Attestation
 from leasehold.identity.peercred import attest
 from leasehold.model import Caller
 
@@ -29,19 +30,24 @@ HANDSHAKE_S = 5.0
 
 
 class ApiServer:
-    """Serves `dispatcher` on `listening`, and on `tls` if there is one."""
+    """Serves `dispatcher` on `listening`, and on `tls` if there is one.
+
+    Of callers on this host it knows what `attestation` finds the policy to ask for.
+    """
 
     def __init__(
         self,
         listening: ListeningSocket,
         dispatcher: Dispatcher,
         tls: TlsListener | None,
+        attestation: Attestation,
         *,
         handshake_s: float = HANDSHAKE_S,
     ) -> None:
         self._listening = listening
         self._dispatcher = dispatcher
         self._tls = tls
+        self._attestation = attestation
         self._server = web.Server(self._serve, handler_cancellation=True)
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         spare = soft - FD_RESERVE
@@ -54,7 +60,7 @@ class ApiServer:
     async def accept(self) -> None:
         """Take callers in until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._accept())
+            group.create_task(self._accept(group))
             if self._tls is not None and self._door is not None:
                 group.create_task(self._tls.watch())
                 group.create_task(self._door.accept())
@@ -68,24 +74,42 @@ class ApiServer:
         """What degrades the ways in, one line each."""
         return () if self._tls is None else self._tls.troubles()
 
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
+    async def _accept(self, group: asyncio.TaskGroup) -> None:
         while True:
-            await self._take_in(await self._crowd.arrival(self._listening.socket), loop)
+            sock = await self._crowd.arrival(self._listening.socket)
+            try:
+                caller = attest(sock)
+                leave = self._crowd.enter(caller.who)
+                if leave is None:
+                    _turn_away(sock, caller)
+                    continue
+            except OSError as error:
+                logger.info("a caller went away before it was served (%s)", error.strerror)
+                sock.close()
+                continue
+            if self._attestation.asks_more(caller):  # which must not keep others waiting
+                group.create_task(self._look_and_connect(sock, caller, leave))
+            else:
+                await self._connect(sock, caller, leave)
 
-    async def _take_in(self, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+    async def _look_and_connect(
+        self, sock: socket.socket, caller: Caller, leave: Callable[[], None]
+    ) -> None:
         try:
-            caller = attest(sock)
-            leave = self._crowd.enter(caller.who)
-            if leave is None:
-                _turn_away(sock, caller)
-                return
-        except OSError as error:
-            logger.info("a caller went away before it was served (%s)", error.strerror)
+            caller = await self._attestation.narrowed(caller)
+        except BaseException:  # cancelled too: the daemon stops
+            leave()
             sock.close()
-            return
+            raise
+        await self._connect(sock, caller, leave)
+
+    async def _connect(
+        self, sock: socket.socket, caller: Caller, leave: Callable[[], None]
+    ) -> None:
         try:
-            await loop.connect_accepted_socket(lambda: self._connection(caller, leave), sock)
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: self._connection(caller, leave), sock
+            )
         except OSError as error:
             logger.warning("cannot serve a caller (%s)", error.strerror)
             leave()

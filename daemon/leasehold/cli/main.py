@@ -50,6 +50,7 @@ COMMANDS = {
     "status": "Say how the daemon fares, what is overdue first.",
     "validate": "Check a policy without a daemon.",
     "who-can": "List who may do something.",
+    "whoami": "Say what the daemon sees of you, and who that makes you.",
 }
 """Every command with its line in the help, so that showing the help imports none of them."""
 

@@ -38,6 +38,11 @@ class PolicyCalls(Calls):
         applied: Sequence[Mapping[str, Any]] = data["generations"]
         return applied
 
+    def whoami(self) -> Mapping[str, Any]:
+        """What the daemon sees of the caller, the identities it is, and what it lacks of others."""
+        data: Mapping[str, Any] = self._get("leasehold/whoami", {}).body["data"]
+        return data
+
     def can_i(
         self,
         path: str,

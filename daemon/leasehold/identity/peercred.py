@@ -1,16 +1,15 @@
 """The caller by the kernel's word: SO_PEERCRED and SO_PEERGROUPS of a Unix socket (unix(7)).
 
 Both are fixed when the peer connects (rule I3). Nothing that the peer says about itself counts, and
-its pid is for records only, since it may belong to somebody else by now.
+its pid is for records only, since it may belong to somebody else by now; `process` looks behind it.
 """
 
 import logging
 import socket
 import struct
 from pathlib import Path
-from typing import Protocol
 
-from leasehold.model import Caller
+from leasehold.model import Caller, PeerSocket
 
 logger = logging.getLogger(__name__)
 
@@ -21,18 +20,12 @@ _GROUPS_BYTES = 1024  # the most that Python's getsockopt reads: 256 groups
 _WHOLE_RANGE = ["0", "0", "4294967295"]
 
 
-class PeerSocket(Protocol):
-    """A connected Unix socket, or asyncio's view of one."""
-
-    def getsockopt(self, level: int, name: int, size: int, /) -> bytes:
-        """See socket.socket.getsockopt."""
-
-
 def attest(sock: PeerSocket) -> Caller:
     """Who is at the other end. Raises OSError when the kernel does not say."""
     found = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, uid, gid = _CREDENTIALS.unpack(found)
-    return Caller(uid=uid, gid=gid, pid=pid, groups=frozenset({gid, *_supplementary(sock, uid)}))
+    groups = frozenset({gid, *_supplementary(sock, uid)})
+    return Caller(uid=uid, gid=gid, pid=pid, groups=groups, socket=sock)
 
 
 def _supplementary(sock: PeerSocket, uid: int) -> tuple[int, ...]:

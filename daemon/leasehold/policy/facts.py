@@ -7,19 +7,26 @@ kind: those of a process on this host, or those of a client certificate.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from leasehold.bundle import Fact, Facts
+from leasehold.bundle import PROCESS_FACTS, Fact, Facts
 from leasehold.errors import Invalid
 from leasehold.policy.schemas import schema, validator
 
-_NAMES = {"unix": ("user", "uid", "group", "gid", "self"), "tls": ("san", "issuer")}
+_NAMES = {
+    "unix": ("user", "uid", "group", "gid", "self", *PROCESS_FACTS),
+    "tls": ("san", "issuer"),
+}
 _FORMS = {
     "unix": "unix:user=NAME,uid=NUMBER,group=NAME,gid=NUMBER or unix:self,"
-    " groups as often as needed",
+    " groups as often as needed, and unit, user_unit, slice, cgroup, exe or sha256",
     "tls": "tls:san=dns:NAME,issuer=FINGERPRINT, san as often as needed",
 }
 _NUMBERS = ("uid", "gid")
 _LISTS = ("group", "gid", "san", "issuer")
-_CHECKED = {"san": "san", "issuer": "fingerprint"}
+_CHECKED = {
+    **{name: name for name in PROCESS_FACTS},
+    **{"unit": "unit", "user_unit": "unit", "exe": "path", "cgroup": "path"},
+    **{"san": "san", "issuer": "fingerprint"},
+}
 """What the policy's schema has a form for, by the name of that."""
 _MOST = 4_294_967_294
 
@@ -39,6 +46,21 @@ def parse(text: str) -> Facts:
 def facts_of(written: Mapping[str, Any]) -> Facts:
     """The facts under a `unix:` or `tls:` key, where groups and names may be lists."""
     return frozenset(_pairs(written))
+
+
+def agree(match: Mapping[str, Any], known: Facts) -> bool:
+    """Whether somebody with the facts `known` has all that a match names, as both are written.
+
+    Whoever is in a cgroup is in those above it.
+    """
+    return all(
+        fact in known or (fact[0] == "cgroup" and any(_below(fact, each) for each in known))
+        for fact in match.items()
+    )
+
+
+def _below(above: Fact, fact: Fact) -> bool:
+    return fact[0] == above[0] and str(fact[1]).startswith(f"{above[1]}/")
 
 
 def kind_of(facts: Iterable[Fact]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from leasehold.bundle import Bundle, Facts, Identity, Role
 from leasehold.conditions import Circumstances
 from leasehold.policy.decide import NO_RULE, Allowed, Decision, covers, decide, longest_s, role_at
-from leasehold.policy.facts import shown
+from leasehold.policy.facts import agree, shown
 from leasehold.policy.misses import MOST, near_misses
 
 NEEDS_ROLE = ("issue", "renew")
@@ -101,7 +101,7 @@ def identities_with(bundle: Bundle, known: Facts) -> list[Identity]:
     return [
         identity
         for _, identity in sorted(bundle.identities.items())
-        if any(match.items() <= known for match in identity.facts)
+        if any(agree(match, known) for match in identity.facts)
     ]
 
 

@@ -7,9 +7,9 @@ import pwd
 from collections.abc import Mapping
 from typing import Any
 
-from leasehold.bundle import Fact, Facts, UnixMatch
+from leasehold.bundle import PROCESS_FACTS, Fact, Facts, UnixMatch
 from leasehold.errors import Invalid
-from leasehold.model import NOBODY, Caller, TlsPeer
+from leasehold.model import NOBODY, Caller, Process, TlsPeer
 from leasehold.policy.facts import kind_of
 from leasehold.policy.problems import nearest
 
@@ -50,7 +50,12 @@ def unix_match(match: Mapping[str, Any]) -> UnixMatch:
             raise NoSuchMatch(
                 key, "is the id of nobody, which the kernel shows for everyone it cannot map"
             )
-    return UnixMatch(uid=uid, gid=gid)
+    narrow = tuple((name, str(match[name])) for name in PROCESS_FACTS if name in match)
+    if narrow and len(narrow) == len(match):
+        raise NoSuchMatch(
+            narrow[0][0], "only narrows who is meant; write user, uid, group, gid or self beside it"
+        )
+    return UnixMatch(uid=uid, gid=gid, process=narrow)
 
 
 def caller_with(facts: Facts) -> Caller:
@@ -74,7 +79,9 @@ def caller_with(facts: Facts) -> Caller:
         raise Invalid(f"these facts name the uids {shown} on this host; nobody has two")
     uid = uids.pop() if uids else UNKNOWN
     groups = frozenset(gids or _groups(uid))
-    return Caller(uid=uid, gid=min(groups, default=UNKNOWN), pid=0, groups=groups)
+    process = Process({name: str(value) for name, value in facts if name in PROCESS_FACTS})
+    gid = min(groups, default=UNKNOWN)
+    return Caller(uid=uid, gid=gid, pid=0, groups=groups, process=process)
 
 
 def _texts(facts: Facts, wanted: str) -> tuple[str, ...]:

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leasehold.bundle import Identity, Match, TlsMatch, UnixMatch
+from leasehold.identity.lacking import lacking, near_processes
 from leasehold.identity.recognise import recognise
-from leasehold.model import NOBODY, Caller, TlsPeer
+from leasehold.model import NOBODY, Caller, Process, TlsPeer
 
 
 def names(caller: Caller, **matches: Match) -> list[str]:
@@ -99,3 +100,55 @@ def test_callers_are_told_apart_by_their_names_and_authority() -> None:
     assert [each.is_nobody for each in callers] == [False, False, False, False, True, True]
     assert peer(NAME, "dns:a.b").who == peer("dns:a.b", NAME).who
     assert [each.local_uid for each in callers[:2]] == [7, None]
+
+
+BILLING = UnixMatch(uid=7, process=(("unit", "billing.service"), ("exe", "/usr/bin/billing")))
+
+
+def running(uid: int = 7, **facts: str) -> Caller:
+    return Caller(uid=uid, gid=uid, pid=1, process=Process(facts))
+
+
+def test_facts_of_the_process_narrow_and_all_of_them_must_agree() -> None:
+    both = {"unit": "billing.service", "exe": "/usr/bin/billing"}
+    assert names(running(**both), it=BILLING) == ["it"]
+    assert names(running(8, **both), it=BILLING) == []
+    assert names(running(**{**both, "exe": "/usr/bin/bilking"}), it=BILLING) == []
+    assert names(running(unit="billing.service"), it=BILLING) == []
+    assert names(running(), it=BILLING) == []
+
+
+def test_facts_of_the_process_alone_match_nobody() -> None:
+    assert names(running(unit="a.service"), it=UnixMatch(process=(("unit", "a.service"),))) == []
+
+
+def test_a_cgroup_means_those_below_it_too() -> None:
+    match = UnixMatch(uid=7, process=(("cgroup", "/system.slice"),))
+    for path, found in (
+        ("/system.slice", ["it"]),
+        ("/system.slice/a.service/b", ["it"]),
+        ("/system.slicer", []),
+        ("/", []),
+    ):
+        assert names(running(cgroup=path), it=match) == found
+
+
+def test_what_a_caller_lacks_is_told_where_it_has_something_of_it() -> None:
+    identities = {
+        name: Identity(name=name, owner="o", tenant="t", match=(match,))
+        for name, match in (
+            ("billing", BILLING),
+            ("mine", UnixMatch(uid=7)),
+            ("other", UnixMatch(uid=8)),
+        )
+    }
+    caller = running(unit="billing.service", exe="/bin/sh")
+    assert lacking(identities, caller, everything=False) == [("billing", ("exe",))]
+    assert lacking(identities, caller, everything=True) == [
+        ("billing", ("exe",)),
+        ("other", ("uid",)),
+    ]
+    assert near_processes(identities, caller) == [
+        "billing is exe /usr/bin/billing, and this one's is /bin/sh"
+    ]
+    assert near_processes(identities, running(8, exe="/bin/sh")) == []

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from leasehold.errors import Invalid
 from leasehold.model import Caller, TlsPeer
-from leasehold.policy.facts import facts_of, parse, shown
+from leasehold.policy.facts import agree, facts_of, parse, shown
 from leasehold.policy.users import caller_with
 
 names = st.from_regex(r"[a-z_][a-z0-9_.-]{0,10}", fullmatch=True)
@@ -19,6 +19,12 @@ somebody = st.fixed_dictionaries(
         "group": names | st.lists(names, min_size=1, max_size=3, unique=True),
         "gid": ids | st.lists(ids, min_size=1, max_size=3, unique=True),
         "self": st.just(True),
+        "unit": st.just("billing@1.service"),
+        "user_unit": st.just("billing.scope"),
+        "slice": st.just("system-billing.slice"),
+        "cgroup": st.just("/system.slice/billing.service"),
+        "exe": st.just("/opt/billing/bin/billing-api"),
+        "sha256": st.just("0" * 64),
     },
 ).filter(bool)
 
@@ -72,6 +78,11 @@ def test_the_user_is_shown_first_and_a_flag_without_its_value() -> None:
         ("unix:gid=4294967295", "allowed is a whole number up to 4294967294"),
         ("unix:uid=٣", "allowed is a whole number"),
         (f"unix:uid={'9' * 5_000}", "allowed is a whole number"),
+        ("unix:uid=1,unit=billing", "unit: found 'billing'; allowed is a unit's whole name"),
+        ("unix:uid=1,slice=a.service", "slice: found 'a.service'; allowed is a slice's"),
+        ("unix:uid=1,exe=app", "exe: found 'app'; allowed is an absolute path"),
+        ("unix:uid=1,cgroup=/a/", "cgroup: found '/a/'; allowed is an absolute path"),
+        ("unix:uid=1,sha256=AB", "sha256: found 'AB'; allowed is 64 hexadecimal digits"),
         ("tls:", "found ''; allowed is tls:"),
         ("tls:uid=1", "found 'uid=1'; allowed is tls:"),
         ("unix:san=dns:a", "found 'san=dns:a'; allowed is unix:"),
@@ -87,3 +98,10 @@ def test_what_is_no_fact_is_refused(text: str, words: str) -> None:
         parse(text)
     assert words in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+def test_who_is_in_a_cgroup_is_in_those_above_it() -> None:
+    known = parse("unix:uid=7,cgroup=/system.slice/a.service")
+    assert agree({"uid": 7, "cgroup": "/system.slice"}, known)
+    assert not agree({"uid": 7, "cgroup": "/system"}, known)
+    assert not agree({"uid": 7, "cgroup": "/system.slice/a.service/b"}, known)
