@@ -91,6 +91,16 @@ class OnChange(StrEnum):
     """At once: those that are older end now."""
 
 
+class Bind(StrEnum):
+    """What a lease ends with, besides its time."""
+
+    NONE = "none"
+    PROCESS = "process"
+    """The process that asked for it."""
+    UNIT = "unit"
+    """The systemd unit that this process was in."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
     """A recipe for accounts on one engine, asked for as `<mount>/<operation>/<name>`.
@@ -111,6 +121,7 @@ class Role:
     username_template: str | None = None
     on_removal: OnRemoval = OnRemoval.DRAIN
     on_change: OnChange = OnChange.RENEW
+    bind: Bind = Bind.NONE
     drill_every_s: int | None = None
     require: tuple[Requirement, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -31,7 +31,8 @@ PENDING_MS = 60_000
 class Order:
     """An account to make and the lease to make it for, decided and not begun.
 
-    `caller` is None for what the daemon does by itself; `grounds` say what allowed it.
+    `caller` is None for what the daemon does by itself; `grounds` say what allowed it. The lease
+    ends with `holder`, unless that is empty.
     """
 
     mount: str
@@ -48,6 +49,7 @@ class Order:
     limits: Limits = field(default_factory=dict)
     caller: Caller | None = None
     grounds: Mapping[str, str] = field(default_factory=dict)
+    holder: str = ""
 
 
 class Creation:
@@ -172,5 +174,5 @@ class Creation:
             expires_ms=now_ms + order.ttl_s * 1000,
             max_expires_ms=now_ms + order.max_ttl_s * 1000,
             next_ms=now_ms + PENDING_MS,
-            holder="" if order.caller is None else order.caller.holder,
+            holder=order.holder,
         )

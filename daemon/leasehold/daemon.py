@@ -50,6 +50,7 @@ from leasehold.events.metrics import Metrics
 from leasehold.events.mqtt import MqttPublisher
 from leasehold.expiry import ExpiryWorker
 from leasehold.hardening import harden
+from leasehold.holding import Holding
 from leasehold.identity.attestation import Attestation
 from leasehold.identity.hashing import Hashes
 from leasehold.identity.peercred import in_user_namespace
@@ -164,6 +165,9 @@ async def _serve(settings: Settings) -> None:
 
         access = Access(serving.current, store, clock)
         admission = Admission(serving.current, serving.operations, engines, store, clock)
+        holding = Holding(store, ending)
+        stack.callback(holding.close)
+        await holding.start()
         issuance = Issuance(
             access=access,
             admission=admission,
@@ -172,6 +176,7 @@ async def _serve(settings: Settings) -> None:
             clock=clock,
             remover=remover,
             creation=creation,
+            holding=holding,
             ending=ending,
             freeze=freeze,
             recipe_of=serving.recipe_of,
@@ -253,6 +258,7 @@ async def _serve(settings: Settings) -> None:
         start("expiry", expiry.run())
         for name, task in tokens.tasks().items():
             start(name, task)
+        start("holders", holding.run())
         start("clock", upkeep.watch_clock())
         start("engine checks", upkeep.check_engines())
         start("reload", upkeep.reload_when_asked())

@@ -20,6 +20,7 @@ from leasehold.ending import Ending, target_expiry
 from leasehold.engines.registry import Engines
 from leasehold.errors import Conflict, Frozen, Invalid, LimitReached, Unavailable
 from leasehold.failpoints import hit
+from leasehold.holding import Holding
 from leasehold.leases import lifecycle, ttl
 from leasehold.leases.freeze import Freeze
 from leasehold.leases.matching import facts_of
@@ -65,6 +66,7 @@ class Issuance:
         clock: Clock,
         remover: Remover,
         creation: Creation,
+        holding: Holding,
         ending: Ending,
         freeze: Freeze,
         recipe_of: Callable[[EngineConfig, Role], Recipe],
@@ -77,6 +79,7 @@ class Issuance:
         self._engines = engines
         self._remover = remover
         self._creation = creation
+        self._holding = holding
         self._ending = ending
         self._freeze = freeze
         self._recipe_of = recipe_of
@@ -159,11 +162,13 @@ class Issuance:
             limits=self._admission.limits(config, its_role, decision.identity),
             caller=caller,
             grounds=grounds,
+            holder=self._holding.holder_of(its_role.bind, caller),
         )
         return order, granted.warnings
 
     async def _make(self, order: Order, warnings: tuple[str, ...]) -> IssuedLease:
-        lease, issued = await self._creation.make(order, self._check_freeze)
+        with self._holding.bound(order.holder):
+            lease, issued = await self._creation.make(order, self._check_freeze)
         return IssuedLease(
             lease=lease,
             credential=Credential(fields=issued.credential),

@@ -41,6 +41,7 @@ class Cause(StrEnum):
     CONFIG = "config"
     DRILL = "drill"
     TOKEN = "token"
+    HOLDER_ENDED = "holder-ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,8 @@ class Lease:
     the lease again (expiry, warning, next attempt), None when never. `unproven` asks for a second
     look before the account counts as gone (rule W7). `handle` is what the engine needs besides
     the account's name, without secrets; `target` names the server the account was made at. When
-    `holder` ends the lease does: `token:<accessor>`, or empty for nothing.
+    `holder` ends the lease does: `token:<accessor>`, what `identity/holder.py` names, or empty for
+    nothing.
     """
 
     id: str

@@ -27,6 +27,7 @@ from leasehold.events.audit_line import GENESIS
 from leasehold.events.audit_rotation import NEVER, Rotation
 from leasehold.events.audit_verify import verify_audit
 from leasehold.expiry import ExpiryWorker
+from leasehold.holding import Holding
 from leasehold.inspection import Inspection
 from leasehold.issuance import Issuance, IssuedLease
 from leasehold.keys.keyfile import Key
@@ -121,6 +122,7 @@ class World:
         )
         self.freeze = Freeze()
         self.freeze.load({})
+        self.holding = Holding(self.store, self.ending)
         self.issuance = Issuance(
             access=self.access,
             admission=self.admission,
@@ -129,6 +131,7 @@ class World:
             clock=self.clock,
             remover=self.remover,
             creation=self.creation,
+            holding=self.holding,
             ending=self.ending,
             freeze=self.freeze,
             recipe_of=self._recipe_of,

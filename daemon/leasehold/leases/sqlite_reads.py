@@ -24,7 +24,7 @@ from leasehold.leases import (
 )
 from leasehold.leases.names import middle_of
 from leasehold.leases.store import Document, OutboxEntry, Progress
-from leasehold.model import AuditHead, Lease, LeaseState, Recipe
+from leasehold.model import TOKEN_HOLDER, AuditHead, Lease, LeaseState, Recipe
 from leasehold.quota import Kind
 from leasehold.record import load_event, load_recipe
 
@@ -135,6 +135,16 @@ class Reads:
         """Leases that are bound to `holder` and do not end yet."""
         where = "holder = ? AND holder <> '' AND next_ms IS NOT NULL"
         return await self._leases(f"{where} AND state IN ('pending', 'active')", [holder], limit)
+
+    async def holders_bound(self) -> list[str]:
+        """Holders of leases that do not end yet, other than tokens."""
+        query = (
+            "SELECT DISTINCT holder FROM lease WHERE holder <> '' AND holder NOT LIKE ?"
+            " AND next_ms IS NOT NULL AND state IN ('pending', 'active')"
+        )
+        tokens = f"{TOKEN_HOLDER}%"
+        rows = await self._read(lambda db: db.execute(query, (tokens,)).fetchall())
+        return [str(holder) for [holder] in rows]
 
     async def pending(self) -> list[Lease]:
         """Every lease in state pending: after a start, what a crash left behind."""

@@ -191,6 +191,9 @@ class LeaseStore(Protocol):
     async def first_end_ms(self, kind: Kind, name: str) -> int | None:
         """The earliest deadline of its live leases, None without any. Reads all of them."""
 
+    async def holders_bound(self) -> list[str]:
+        """Holders of leases that do not end yet, other than tokens."""
+
     async def live_engines(self) -> list[str]:
         """Names of the engines that a live lease belongs to."""
 

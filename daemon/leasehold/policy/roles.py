@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from leasehold.bundle import EngineConfig, OnChange, OnRemoval, PasswordPolicy, Role
+from leasehold.bundle import Bind, EngineConfig, OnChange, OnRemoval, PasswordPolicy, Role
 from leasehold.errors import ConfigError
 from leasehold.policy import conditions, templates
 from leasehold.policy.draft import Draft
@@ -50,6 +50,7 @@ def compile_roles(
             username_template=role.get("username_template"),
             on_removal=OnRemoval(role.get("on_removal", OnRemoval.DRAIN)),
             on_change=OnChange(role.get("on_change", OnChange.RENEW)),
+            bind=Bind(role.get("bind", Bind.NONE)),
             drill_every_s=seconds(role["drill"]["every"]) if "drill" in role else None,
             require=conditions.requirements(draft, path, role),
             options=options,

@@ -76,6 +76,7 @@ def _role(role: Role) -> Fields:
         "username_template": _plain(role.username_template),
         "on_removal": role.on_removal.value,
         "on_change": role.on_change.value,
+        "bind": role.bind.value,
         "drill.every": _span(role.drill_every_s),
         "require": ", ".join(map(str, role.require)),
     }
