@@ -29,6 +29,7 @@ COMMANDS = {
     "drift": "Say where the world is not as it should be.",
     "drill": "Prove that roles work and that their accounts go.",
     "engines": "List the engines and how they fare.",
+    "exec": "Run a command with a credential of its own.",
     "explain": "Say what was decided on a request, and why.",
     "generations": "List the policies that were applied.",
     "import": "Write the policy that another system's configuration comes to.",
