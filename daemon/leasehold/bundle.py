@@ -109,7 +109,7 @@ class Role:
     schema. `default_ttl_s` and `max_ttl_s` are what holds after role, engine and built-in limits
     were merged; `max_leases` counts live leases of this role, None for no limit. `drill_every_s` is
     how often a drill proves that the role works, None for never. `require` are the fields that a
-    request must have.
+    request must have. `annotate` says whether the target is told whose an account is, and why.
     """
 
     name: str
@@ -124,6 +124,7 @@ class Role:
     bind: Bind = Bind.NONE
     drill_every_s: int | None = None
     require: tuple[Requirement, ...] = ()
+    annotate: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -15,6 +15,7 @@ from leasehold.engines.guarded import GuardedEngine
 from leasehold.errors import EngineError, LeaseholdError, outcome_of
 from leasehold.failpoints import hit
 from leasehold.leases import lifecycle
+from leasehold.leases.annotation import annotations, comment
 from leasehold.leases.names import AccountNames, new_lease_id
 from leasehold.leases.store import Change, LeaseStore, Limits
 from leasehold.model import Caller, Cause, Event, EventType, Lease, LeaseState, Recipe
@@ -31,8 +32,8 @@ PENDING_MS = 60_000
 class Order:
     """An account to make and the lease to make it for, decided and not begun.
 
-    `caller` is None for what the daemon does by itself; `grounds` say what allowed it. The lease
-    ends with `holder`, unless that is empty.
+    `caller` is None for what the daemon does by itself; `grounds` say what allowed it, `labels`
+    what it was asked for with. The lease ends with `holder`, unless that is empty.
     """
 
     mount: str
@@ -50,6 +51,7 @@ class Order:
     caller: Caller | None = None
     grounds: Mapping[str, str] = field(default_factory=dict)
     holder: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Creation:
@@ -89,6 +91,7 @@ class Creation:
         told = Event.new(
             EventType.INTENDED, intent.issued_ms, intent, caller=order.caller, **order.grounds
         )
+        told_there = annotations(intent) if order.role.annotate else {}
         hit("issue.before-intent")
         async with self._remover.claims.of(intent.id):
             if last_check is not None:
@@ -106,7 +109,8 @@ class Creation:
                         account=account_of(intent, order.recipe),
                         expires_at=target_expiry(self._clock, intent.expires_ms),
                         password_policy=order.role.password_policy,
-                        comment=f"leasehold {intent.id} for {intent.identity}",
+                        comment=comment(told_there, intent.id),
+                        labels=told_there,
                     )
                 )
                 hit("issue.created")
@@ -174,5 +178,6 @@ class Creation:
             expires_ms=now_ms + order.ttl_s * 1000,
             max_expires_ms=now_ms + order.max_ttl_s * 1000,
             next_ms=now_ms + PENDING_MS,
+            labels=order.labels,
             holder=order.holder,
         )

@@ -38,6 +38,7 @@ from leasehold.api.server import ApiServer
 from leasehold.api.tls_listening import TlsListener
 from leasehold.api.token_parts import TokenParts
 from leasehold.api.vault import vault_handlers
+from leasehold.api.whois import WhoisHandlers
 from leasehold.background import Background
 from leasehold.bundle import Reference
 from leasehold.clock import Clock
@@ -235,6 +236,7 @@ async def _serve(settings: Settings) -> None:
             *(handlers, policy, questions, of_drills, of_drift, of_metrics, vault, bulk, stuck),
             of_audit,
             of_caller,
+            WhoisHandlers(access, store, names, clock),
             *tokens.handlers,
             QuotaHandlers(access, admission),
             urgent,

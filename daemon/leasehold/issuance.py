@@ -106,7 +106,7 @@ class Issuance:
         decision = await self._access.require(caller, path, "issue", labels)
         grounds = self._access.grounds(caller, path, "issue", decision.rule)
         async with self._access.telling(caller, grounds):
-            order, warnings = await self._order(caller, path, decision, grounds, ttl_s)
+            order, warnings = await self._order(caller, path, decision, grounds, ttl_s, labels)
         async with (
             self._access.telling(caller, grounds, LimitReached, Frozen),
             self._admission.telling(caller),
@@ -122,6 +122,7 @@ class Issuance:
         decision: Allowed,
         grounds: Mapping[str, str],
         ttl_s: int | None,
+        labels: Mapping[str, str],
     ) -> tuple[Order, tuple[str, ...]]:
         """What to make for the caller, and what it should know of it."""
         mount, operation, role = path.split("/")
@@ -163,6 +164,7 @@ class Issuance:
             caller=caller,
             grounds=grounds,
             holder=self._holding.holder_of(its_role.bind, caller),
+            labels=labels,
         )
         return order, granted.warnings
 

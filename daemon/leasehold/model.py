@@ -54,7 +54,7 @@ class Lease:
     look before the account counts as gone (rule W7). `handle` is what the engine needs besides
     the account's name, without secrets; `target` names the server the account was made at. When
     `holder` ends the lease does: `token:<accessor>`, what `identity/holder.py` names, or empty for
-    nothing.
+    nothing. `labels` are the texts that it was asked for with, such as the reason.
     """
 
     id: str
@@ -87,6 +87,7 @@ class Lease:
     quarantined: bool = False
     unproven: bool = False
     holder: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
     handle: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -25,6 +25,7 @@ from leasehold.secret import Secret
 LEASE_FIELDS = tuple(field.name for field in fields(Lease))
 _line = json.JSONEncoder(separators=(",", ":")).encode
 _fields_of = attrgetter(*LEASE_FIELDS)
+_LABELS = LEASE_FIELDS.index("labels")
 _NO_HANDLE = "{}"
 _SINCE: tuple[Any, ...] = (None, "", {})
 """What a caller's values have gained since the groups were the last of them."""
@@ -35,6 +36,7 @@ def lease_values(lease: Lease) -> list[Any]:
     """The lease's fields in the order of `LEASE_FIELDS`, as what JSON and SQLite can hold."""
     values = list(_fields_of(lease))
     values[-1] = json.dumps(dict(lease.handle), sort_keys=True) if lease.handle else _NO_HANDLE
+    values[_LABELS] = json.dumps(dict(lease.labels), sort_keys=True) if lease.labels else ""
     return values
 
 
@@ -44,6 +46,7 @@ def lease_from(values: Mapping[str, Any]) -> Lease:
     known["state"] = LeaseState(known["state"])
     known["cause"] = Cause(known["cause"]) if known["cause"] else None
     known["handle"] = {} if known["handle"] == _NO_HANDLE else json.loads(known["handle"])
+    known["labels"] = json.loads(known["labels"]) if known.get("labels") else {}
     for flag in ("warned", "overdue", "quarantined", "unproven"):
         known[flag] = bool(known[flag])
     return Lease(**known)

@@ -64,6 +64,7 @@ class FakeTarget:
         self.ceilings: tuple[Ceiling, ...] = ()
         self.calls: Counter[str] = Counter()
         self.revoked: list[str] = []
+        self.requests: list[IssueRequest] = []
 
     def fail(self, verb: str, *faults: Fault | None) -> None:
         self.faults[verb].extend(faults)
@@ -126,6 +127,7 @@ class FakeEngine(Engine):
 
         def work() -> None:
             self._target.make(name, request.expires_at)
+            self._target.requests.append(request)
 
         if await self._call("issue", work) is Fault.NONSENSE:
             return Issued(credential={}, handle={"conn": object()})  # type: ignore[dict-item]

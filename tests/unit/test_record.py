@@ -35,6 +35,7 @@ leases = st.builds(
     **dict.fromkeys(("next_ms", "renewed_ms", "ended_ms"), st.none() | instants),
     **dict.fromkeys(("warned", "overdue", "quarantined", "unproven"), st.booleans()),
     cause=st.none() | st.sampled_from(Cause),
+    labels=st.dictionaries(texts, texts, max_size=3),
     handle=st.dictionaries(texts, texts, max_size=3),
 )
 many = st.lists(texts, max_size=3).map(tuple)

@@ -57,7 +57,7 @@ class AccessHandlers:
             await self._access.require(ask.caller, PLACE, OPERATE)
             caller = await asyncio.to_thread(caller_with, parse(who))
         generation, identities = self._access.generation(), self._access.identities(caller)
-        fields = {**ask.fields.texts_by_name("fields"), "reason": ask.fields.text("reason")}
+        fields = {"reason": ask.fields.text("reason"), **ask.fields.texts_by_name("fields")}
         at = self._at(ask, fields)
         answer = can(generation.bundle, self._operations, identities, path, verb, at)
         if not answer.allowed:

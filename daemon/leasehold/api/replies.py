@@ -65,6 +65,10 @@ def lookup(lease: Lease, clock: Clock, *, renewable: bool) -> dict[str, Any]:
         "last_renewal": instant(clock.wall(lease.renewed_ms)) if lease.renewed_ms else None,
         "renewable": renewable and lease.state is LeaseState.ACTIVE,
         "ttl": _left_s(lease, clock),
+        "identity": lease.identity,
+        "owner": lease.owner,
+        "tenant": lease.tenant,
+        "labels": dict(lease.labels),
     }
 
 
@@ -78,6 +82,7 @@ def listed(lease: Lease, clock: Clock) -> dict[str, Any]:
         "identity": lease.identity,
         "owner": lease.owner,
         "tenant": lease.tenant,
+        "labels": dict(lease.labels),
         "account": lease.account,
         "issue_time": instant(clock.wall(lease.issued_ms)),
         "expire_time": instant(clock.wall(lease.expires_ms)),

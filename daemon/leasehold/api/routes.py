@@ -26,6 +26,7 @@ from leasehold.api.replies import Reply
 from leasehold.api.revocations import RevocationHandlers
 from leasehold.api.tokens import TokenHandlers
 from leasehold.api.vault import VaultHandlers
+from leasehold.api.whois import WhoisHandlers
 from leasehold.api.wrapping import WrappingHandlers
 from leasehold.policy.compile import RESERVED_MOUNTS
 
@@ -72,6 +73,7 @@ def routes(
     irrevocable: IrrevocableHandlers,
     audit: AuditHandlers,
     caller: CallerHandlers,
+    whois: WhoisHandlers,
     logins: LoginHandlers,
     tokens: TokenHandlers,
     wrapping: WrappingHandlers,
@@ -153,6 +155,7 @@ def routes(
         _route(GET, "leasehold/who-can", access.who_can),
         _route(GET, "leasehold/explain/{request_id}", access.explain),
         _route(GET, "leasehold/audit", audit.lines),
+        _route(GET, "leasehold/whois/{account}", whois.whois),
         _route(WRITE, "leasehold/drill", drills.drill),
         _route(GET, "leasehold/drills", drills.drills),
         _route(GET, "leasehold/drift", drift.standing),

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from leasehold.cli.asking import Daemon, daemon_option
-from leasehold.cli.field_options import at_option, field_option, given, reason_option
+from leasehold.cli.field_options import at_option, fields_option, given, reason_option
 from leasehold.cli.output import examples, json_option, print_json, print_pairs, span
 from leasehold.errors import Invalid
 from leasehold.policy.decide import VERBS
@@ -39,7 +39,7 @@ def _checked(_: click.Context, __: click.Parameter, facts: str | None) -> str | 
 @click.option("--verb", type=click.Choice(VERBS), default=VERBS[0], show_default=True)
 @at_option
 @reason_option
-@field_option("--field")
+@fields_option
 @click.option("--policies", type=click.Path(path_type=Path), help="Ask this policy, no daemon.")
 @json_option
 @daemon_option

@@ -1,15 +1,12 @@
 """Options of commands that give a request fields of the policy's own, or ask about an instant."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
 
 import click
 
 from leasehold.conditions import REASON
 from leasehold.errors import Invalid
 from leasehold.policy.conditions import instant
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def _pairs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -37,16 +34,14 @@ reason_option = click.option(
 )
 
 
-def field_option(name: str) -> Callable[[Command], Command]:
-    """The option for the other fields, under a name that the command has free."""
-    return click.option(
-        name,
-        "fields",
-        metavar="NAME=TEXT",
-        multiple=True,
-        callback=_pairs,
-        help="A field that the policy asks for; may be given more than once.",
-    )
+fields_option = click.option(
+    "--with",
+    "fields",
+    metavar="NAME=TEXT",
+    multiple=True,
+    callback=_pairs,
+    help="A field that the policy asks for; may be given more than once.",
+)
 
 
 def given(fields: Mapping[str, str], reason: str | None) -> dict[str, str]:

@@ -61,7 +61,8 @@ def print_leases(found: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _note(lease: Mapping[str, Any]) -> str:
-    notes = [flag for flag in ("overdue", "quarantined") if lease[flag]]
+    notes = [f"{name} {text}" for name, text in sorted(lease["labels"].items())]
+    notes += [flag for flag in ("overdue", "quarantined") if lease[flag]]
     if lease["last_error"]:
         notes.append(f"{lease['attempts']} attempts, {lease['last_error']}")
     elif lease["cause"]:

@@ -52,6 +52,7 @@ COMMANDS = {
     "validate": "Check a policy without a daemon.",
     "who-can": "List who may do something.",
     "whoami": "Say what the daemon sees of you, and who that makes you.",
+    "whois": "Say whose an account is, or was, and why it was made.",
 }
 """Every command with its line in the help, so that showing the help imports none of them."""
 

@@ -1,10 +1,12 @@
 """`leasehold read`: issue a credential."""
 
 import sys
+from collections.abc import Mapping
 
 import click
 
 from leasehold.cli.asking import Daemon, daemon_option
+from leasehold.cli.field_options import fields_option, given, reason_option
 from leasehold.cli.output import examples, json_option, print_json, print_pairs, span
 from leasehold.client import Client, IssuedCredential
 from leasehold.errors import Invalid
@@ -14,21 +16,32 @@ from leasehold.errors import Invalid
     "read",
     epilog=examples(
         "leasehold read database/creds/app-readonly --ttl 15m",
+        "leasehold read database/creds/app-readwrite --reason ABC-1 --with approved_by=ada",
         "leasehold read -field=username database/creds/app-readonly",
     ),
 )
 @click.argument("path")
 @click.option("--ttl", metavar="SPAN", help="Ask for a shorter life, such as 15m.")
 @click.option("--field", "-field", metavar="NAME", help="Print one field only, such as password.")
+@reason_option
+@fields_option
 @json_option
 @daemon_option
-def read(path: str, ttl: str | None, field: str | None, as_json: bool, daemon: Daemon) -> None:
+def read(
+    path: str,
+    ttl: str | None,
+    field: str | None,
+    reason: str | None,
+    fields: Mapping[str, str],
+    as_json: bool,
+    daemon: Daemon,
+) -> None:
     """Issue a credential and print it.
 
     PATH is mount/creds/role. A terminal gets a table, a pipe gets JSON.
     """
     client = daemon()
-    credential = client.read(path, ttl)
+    credential = client.read(path, ttl, fields=given(fields, reason))
     for warning in credential.warnings:
         click.echo(f"leasehold: warning: {warning}", err=True)
     if field is not None:

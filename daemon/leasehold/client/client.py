@@ -14,6 +14,7 @@ from leasehold.client.replies import (
     IssuedCredential,
     RenewedLease,
     Reply,
+    asked_for,
     issued,
     renewed,
     revoked,
@@ -53,16 +54,27 @@ class Client(TokenCalls, IncidentCalls, PolicyCalls, WorldCalls):
         self._endpoint = endpoint_of(os.environ, address, token)
         self._timeout_s = timeout_s
 
-    def read(self, path: str, ttl: str | int | None = None) -> IssuedCredential:
+    def read(
+        self,
+        path: str,
+        ttl: str | int | None = None,
+        *,
+        fields: Mapping[str, str] | None = None,
+    ) -> IssuedCredential:
         """A new credential at `path` (`database/creds/app-readonly`).
 
         `ttl` asks for a span, whole seconds or a text such as `15m`; the policy may shorten it.
+        `fields` are what the policy asks for, such as `{"reason": "ABC-1"}`.
         """
-        reply = self._get(quote(path.strip("/")), {} if ttl is None else {"ttl": ttl})
-        return issued(path, reply)
+        return issued(path, self._put(quote(path.strip("/")), asked_for(ttl, fields)))
 
     def credential(
-        self, path: str, ttl: str | int | None = None, on_lost: "OnLost | None" = None
+        self,
+        path: str,
+        ttl: str | int | None = None,
+        on_lost: "OnLost | None" = None,
+        *,
+        fields: Mapping[str, str] | None = None,
     ) -> "AbstractContextManager[HeldCredential]":
         """A credential for the length of a `with` block, renewed meanwhile and revoked at its end.
 
@@ -70,7 +82,7 @@ class Client(TokenCalls, IncidentCalls, PolicyCalls, WorldCalls):
         """
         from leasehold.client.credential import held  # here, since commands need none of it
 
-        return held(self, path, ttl, on_lost)
+        return held(self, path, ttl, on_lost, fields)
 
     def renew(self, lease_id: str, increment: str | int | None = None) -> RenewedLease:
         """Move the lease's end to `increment` from now, at most to where the policy caps it."""

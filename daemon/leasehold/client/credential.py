@@ -11,7 +11,7 @@ credential is lost: `on_lost` is called once, and whoever asks for the fields ge
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from leasehold.client.held import HeldCredential, OnLost, Outcome, after, now_s
@@ -26,11 +26,15 @@ logger = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def held(
-    client: "Client", path: str, ttl: str | int | None, on_lost: OnLost | None
+    client: "Client",
+    path: str,
+    ttl: str | int | None,
+    on_lost: OnLost | None,
+    fields: Mapping[str, str] | None,
 ) -> Iterator[HeldCredential]:
     """A new credential at `path`, kept alive by a thread until the block is left."""
     asked_at = now_s()
-    credential = HeldCredential(client.read(path, ttl), asked_at)
+    credential = HeldCredential(client.read(path, ttl, fields=fields), asked_at)
     leaving = threading.Event()
     thread = threading.Thread(
         target=_tend,

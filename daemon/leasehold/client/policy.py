@@ -73,6 +73,12 @@ class PolicyCalls(Calls):
         data: Mapping[str, Any] = reply.body["data"]
         return data
 
+    def whois(self, account: str) -> Mapping[str, Any]:
+        """The lease of an account, over or not, for operators. Raises NotFound."""
+        reply = self._get(f"leasehold/whois/{quote(account, safe='')}", {})
+        data: Mapping[str, Any] = reply.body["data"]
+        return data
+
     def audit(self, *, lease_id: str = "", request_id: str = "") -> Mapping[str, Any]:
         """What the audit has on a lease, or a request; of one's own leases, or all for operators.
 

@@ -14,7 +14,7 @@ asked whether the lease was revoked; then a new credential is fetched at once.
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import inf
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 class DynamicPool(Generic[P, C]):
     """Connections with credentials of `path`, of a life of `ttl`; for threads.
 
+    Each is asked for with `fields`, such as a reason.
     A checkout waits up to `wait_s` while there is no credential. Closing waits up to `grace_s` for
     connections that are in use. A process that forks opens its pool after that.
     """
@@ -46,6 +47,7 @@ class DynamicPool(Generic[P, C]):
         adapter: Adapter[P, C],
         *,
         ttl: str | int | None = None,
+        fields: Mapping[str, str] | None = None,
         wait_s: float = 30.0,
         grace_s: float = 10.0,
     ) -> None:
@@ -53,6 +55,7 @@ class DynamicPool(Generic[P, C]):
         self._path = path
         self._adapter = adapter
         self._ttl = ttl
+        self._fields = fields
         self._wait_s = wait_s
         self._grace_s = grace_s
         self._closes_at = inf
@@ -188,7 +191,7 @@ class DynamicPool(Generic[P, C]):
 
     def _make(self) -> Generation[P]:
         asked_at = now_s()
-        issued = self._client.read(self._path, self._ttl)
+        issued = self._client.read(self._path, self._ttl, fields=self._fields)
         try:
             return Generation(issued, asked_at, self._adapter.open(issued.fields))
         except BaseException:

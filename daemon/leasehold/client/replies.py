@@ -99,6 +99,11 @@ def reply_of(
     return Reply(status, answer, header("X-Leasehold-Lease") or "")
 
 
+def asked_for(ttl: str | int | None, fields: Mapping[str, str] | None) -> dict[str, str | int]:
+    """What a request for a credential says."""
+    return {**(fields or {}), **({} if ttl is None else {"ttl": ttl})}
+
+
 def issued(path: str, reply: Reply) -> IssuedCredential:
     """The credential that `path` answered with. Raises LeaseholdError when it has no lease."""
     body = reply.body

@@ -52,6 +52,8 @@ def event_fields(event: Event, wall: Callable[[int], datetime]) -> dict[str, obj
         fields["lease"] = lease.id
         fields["account"] = lease.account
         fields["identity"] = lease.identity
+        if lease.labels:
+            fields["labels"] = dict(lease.labels)
         fields["state"] = lease.state
         fields["expires"] = instant(wall(lease.expires_ms))
         if lease.cause:

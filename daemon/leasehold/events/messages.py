@@ -129,6 +129,7 @@ def _facts(lease: Lease, event: Event, wall: Callable[[int], datetime]) -> dict[
         "identity": lease.identity,
         "owner": lease.owner,
         "tenant": lease.tenant,
+        "labels": dict(lease.labels),
         "account": lease.account,
         "issued_at": at(lease.issued_ms),
         "renewed_at": at(lease.renewed_ms),

@@ -16,7 +16,7 @@ _SETS = ", ".join(f"{name} = ?" for name in (*LEASE_FIELDS[1:], "mac"))
 SELECT = f"SELECT {_COLUMNS}, mac FROM lease"
 INSERT = f"INSERT INTO lease ({_COLUMNS}, mac) VALUES ({_MARKS})"
 UPDATE = f"UPDATE lease SET {_SETS} WHERE id = ? AND version = ?"
-_HOLDER = LEASE_FIELDS.index("holder")
+_HOLDER, _LABELS = LEASE_FIELDS.index("holder"), LEASE_FIELDS.index("labels")
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -56,5 +56,11 @@ class Rows:
 
 
 def _covered(values: Sequence[Any]) -> Sequence[Any]:
-    """What the MAC of a lease is over: as it was before leases had holders, when there is none."""
-    return (*values[:_HOLDER], *values[_HOLDER + 1 :]) if values[_HOLDER] == "" else values
+    """What the MAC of a lease is over: as it was before leases had a holder, or labels, without.
+
+    Labels stand in a list of their own, so that no text can pass for another column's.
+    """
+    holder, labels = values[_HOLDER], values[_LABELS]
+    held = [] if holder == "" else [holder]
+    told = [] if labels == "" else [[labels]]
+    return [*values[:_HOLDER], *held, *told, *values[_LABELS + 1 :]]

@@ -53,13 +53,17 @@ class IssueRequest:
     """What to make: `account` under exactly its name, to end by itself at `expires_at` (UTC).
 
     `expires_at` lies a grace after the lease's deadline, so that the target's own expiry is the
-    second line and never the first. `comment` says whose the account is, in public words.
+    second line and never the first. `comment` says whose the account is, in public words, for
+    targets that keep one line; `labels` say the same by names (`lease`, `identity`, `owner`,
+    `tenant`, `reason` and others), for targets that keep tags, and are empty where the policy
+    wants nothing told. Both have common characters only, and are to be quoted all the same.
     """
 
     account: Account
     expires_at: datetime
     password_policy: PasswordPolicy
     comment: str
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ OWN_PATHS = (
     "leasehold/plan",
     "leasehold/quotas",
     "leasehold/status",
+    "leasehold/whois",
 )
 """What `operate` is asked for, beside the paths of roles."""
 

@@ -53,6 +53,7 @@ def compile_roles(
             bind=Bind(role.get("bind", Bind.NONE)),
             drill_every_s=seconds(role["drill"]["every"]) if "drill" in role else None,
             require=conditions.requirements(draft, path, role),
+            annotate=role.get("annotate", True),
             options=options,
         )
     return roles, limits

@@ -79,6 +79,7 @@ def _role(role: Role) -> Fields:
         "bind": role.bind.value,
         "drill.every": _span(role.drill_every_s),
         "require": ", ".join(map(str, role.require)),
+        "annotate": _plain(role.annotate),
     }
     return {**fields, **{key: _plain(value) for key, value in role.options.items()}}
 

@@ -166,17 +166,48 @@ async def test_leases_of_a_holder_and_tokens_are_found_without_reading_others(ho
             assert [text for *_, text in home.execute(f"EXPLAIN QUERY PLAN {query}", 1)] == [step]
 
 
-async def test_rows_of_before_leases_had_holders_verify_and_can_be_changed(home) -> None:
-    """Their MAC is over the columns that there were then."""
-    async with home.opened() as store:
-        lease, other = await issue(store, 1), await issue(store, 2)
+def _write_as_before(home, lease, *, without: tuple[str, ...]) -> None:
+    """Give the row of a lease the MAC over the columns that there were then."""
     row = dict(zip(LEASE_FIELDS, lease_values(lease), strict=True))
-    del row["holder"]
+    for column in without:
+        del row[column]
     then = [int(it) if isinstance(it, bool) else it for it in row.values()]
     mac = hmac.digest(
         KEY.derive("row mac"), json.dumps(then, separators=(",", ":")).encode(), "sha256"
     )
     home.execute("UPDATE lease SET mac = ? WHERE id = ?", mac, lease.id)
+
+
+async def test_rows_of_before_leases_had_labels_verify_and_can_be_changed(home) -> None:
+    async with home.opened() as store:
+        lease, other = await issue(store, 1), await issue(store, 2)
+        change = newer(lease, holder="unit:a")
+        await store.write(change)
+    lease = change.new
+    _write_as_before(home, lease, without=("labels",))
+    home.execute("ALTER TABLE lease DROP COLUMN labels")
+    home.execute("PRAGMA user_version = 4")
+    async with home.opened() as store:
+        assert await store.find() == [lease, other]
+        told = {"reason": "ABC-1", "naïve": "é\"'"}
+        await store.write(newer(lease, labels=told))
+        assert (await store.get(lease.id)).labels == told
+
+
+async def test_a_text_moved_from_the_holder_to_the_labels_does_not_verify(home) -> None:
+    async with home.opened() as store:
+        lease = await issue(store, 1)
+        await store.write(newer(lease, holder='{"reason": "mine"}'))
+    home.execute("UPDATE lease SET labels = holder, holder = ''")
+    async with home.opened() as store:
+        assert await store.find() == []
+
+
+async def test_rows_of_before_leases_had_holders_verify_and_can_be_changed(home) -> None:
+    async with home.opened() as store:
+        lease, other = await issue(store, 1), await issue(store, 2)
+    _write_as_before(home, lease, without=("holder", "labels"))
+    home.execute("ALTER TABLE lease DROP COLUMN labels")
     home.execute("DROP INDEX lease_holding")
     home.execute("ALTER TABLE lease DROP COLUMN holder")
     home.execute("DROP TABLE token")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from leasehold.client.aio.connection import send
 from leasehold.client.aio.credential import held
@@ -16,6 +16,7 @@ from leasehold.client.replies import (
     IssuedCredential,
     RenewedLease,
     Reply,
+    asked_for,
     issued,
     renewed,
     revoked,
@@ -39,19 +40,30 @@ class AsyncClient:
         self._endpoint = endpoint_of(os.environ, address, token)
         self._timeout_s = timeout_s
 
-    async def read(self, path: str, ttl: str | int | None = None) -> IssuedCredential:
+    async def read(
+        self,
+        path: str,
+        ttl: str | int | None = None,
+        *,
+        fields: Mapping[str, str] | None = None,
+    ) -> IssuedCredential:
         """A new credential at `path`, of a life of `ttl`; see `Client.read`."""
-        query = "" if ttl is None else f"?{urlencode({'ttl': ttl})}"
-        return issued(path, await self._send("GET", f"{quote(path.strip('/'))}{query}", None))
+        asked = asked_for(ttl, fields)
+        return issued(path, await self._send("PUT", quote(path.strip("/")), asked))
 
     def credential(
-        self, path: str, ttl: str | int | None = None, on_lost: OnLost | None = None
+        self,
+        path: str,
+        ttl: str | int | None = None,
+        on_lost: OnLost | None = None,
+        *,
+        fields: Mapping[str, str] | None = None,
     ) -> AbstractAsyncContextManager[HeldCredential]:
         """A credential for the length of a block, renewed meanwhile and revoked at its end.
 
         `on_lost` is called once, from the loop, if the lease ends before the block does.
         """
-        return held(self, path, ttl, on_lost)
+        return held(self, path, ttl, on_lost, fields)
 
     async def renew(self, lease_id: str, increment: str | int | None = None) -> RenewedLease:
         """Move the lease's end to `increment` from now, at most to where the policy caps it."""

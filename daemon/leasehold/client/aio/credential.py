@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING
 
 from leasehold.client.held import HeldCredential, OnLost, Outcome, after, now_s
@@ -18,11 +18,15 @@ logger = logging.getLogger(__name__)
 
 @contextlib.asynccontextmanager
 async def held(
-    client: "AsyncClient", path: str, ttl: str | int | None, on_lost: OnLost | None
+    client: "AsyncClient",
+    path: str,
+    ttl: str | int | None,
+    on_lost: OnLost | None,
+    fields: Mapping[str, str] | None,
 ) -> AsyncIterator[HeldCredential]:
     """A new credential at `path`, kept alive by a task until the block is left."""
     asked_at = now_s()
-    credential = HeldCredential(await client.read(path, ttl), asked_at)
+    credential = HeldCredential(await client.read(path, ttl, fields=fields), asked_at)
     tasks = contextlib.AsyncExitStack()
     group = await tasks.enter_async_context(asyncio.TaskGroup())
     tending = group.create_task(_tend(client, credential, on_lost), name=f"lease of {path}")

@@ -9,7 +9,7 @@ async with AsyncDynamicPool(AsyncClient(), "database/creds/app", adapter) as poo
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from math import inf
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 class AsyncDynamicPool(Generic[P, C]):
     """Connections with credentials of `path`, of a life of `ttl`; for the tasks of one loop.
 
+    Each is asked for with `fields`, such as a reason.
     A checkout waits up to `wait_s` while there is no credential. Leaving the block waits up to
     `grace_s` for connections that are in use. It is entered and left by one task.
     """
@@ -41,6 +42,7 @@ class AsyncDynamicPool(Generic[P, C]):
         adapter: AsyncAdapter[P, C],
         *,
         ttl: str | int | None = None,
+        fields: Mapping[str, str] | None = None,
         wait_s: float = 30.0,
         grace_s: float = 10.0,
     ) -> None:
@@ -48,6 +50,7 @@ class AsyncDynamicPool(Generic[P, C]):
         self._path = path
         self._adapter = adapter
         self._ttl = ttl
+        self._fields = fields
         self._wait_s = wait_s
         self._grace_s = grace_s
         self._closes_at = inf
@@ -173,7 +176,7 @@ class AsyncDynamicPool(Generic[P, C]):
 
     async def _make(self) -> Generation[P]:
         asked_at = now_s()
-        issued = await self._client.read(self._path, self._ttl)
+        issued = await self._client.read(self._path, self._ttl, fields=self._fields)
         try:
             return Generation(issued, asked_at, await self._adapter.open(issued.fields))
         except BaseException:
