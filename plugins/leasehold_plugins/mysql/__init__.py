@@ -27,7 +27,7 @@ from leasehold.plugin import (
     hookimpl,
     make_password,
 )
-from leasehold_plugins.mysql import definers, statements
+from leasehold_plugins.mysql import statements
 from leasehold_plugins.mysql.connecting import CONNECT_S, address_of, close, connect
 from leasehold_plugins.mysql.errors import refuses_login, translate
 from leasehold_plugins.mysql.lanes import Lane
@@ -189,11 +189,6 @@ class MysqlEngine(Engine):
             warnings.append(
                 "creation_statements: set no PASSWORD EXPIRE INTERVAL {{expire_days}} DAY, so the"
                 " server would never end the password if leasehold were dead"
-            )
-        if role.get("definer_objects") == definers.LEAVE:
-            warnings.append(
-                "definer_objects: views, routines, triggers and events that an account made fail"
-                " with error 1449 once it is dropped; refuse, or use reassign_definer_to"
             )
         return warnings
 
