@@ -97,7 +97,7 @@ async def test_a_process_that_ends_before_its_lease_is_written_does_not_keep_it(
                 child.wait()
                 await asyncio.sleep(5)
                 order, _ = await world.issuance._order(
-                    HOLDER, "database/creds/reader", *await decided(world), None
+                    HOLDER, "database/creds/reader", *await decided(world), None, {}
                 )
                 lease, _ = await world.creation.make(replace(order, holder=holder))
             await asyncio.sleep(5)

@@ -56,6 +56,10 @@ class Listener(http.server.ThreadingHTTPServer):
 class _Handler(http.server.BaseHTTPRequestHandler):
     server: Listener
 
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
     def do_GET(self) -> None:
         self.server.headers.append({name.lower(): text for name, text in self.headers.items()})
         time.sleep(self.server.delay_s)

@@ -1,4 +1,4 @@
-"""The page about the policy knows every key that a policy can have."""
+"""The pages about the policy know every key that a policy can have."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "policy.md").read_text()
+PAGE = "".join((ROOT / "docs" / name).read_text() for name in ("policy.md", "quotas.md"))
 SCHEMAS = (
     ROOT / "schemas" / "policy.schema.json",
     ROOT / "plugins" / "leasehold_plugins" / "postgresql" / "schema.json",
