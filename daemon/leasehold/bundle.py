@@ -10,13 +10,17 @@ from enum import StrEnum
 from typing import Any
 
 from leasehold.conditions import Requirement, Window
+from leasehold.login import LoginMatch, MethodConfig
 from leasehold.quota import NO_QUOTAS, Quotas
 
 DEFAULT_TTL_S = 3_600
 DEFAULT_MAX_TTL_S = 86_400
 
 Fact = tuple[str, str | int]
-"""One thing that is known of somebody, such as `user`, `gid` or `san`, with its value."""
+"""One thing that is known of somebody, such as `user`, `gid` or `san`, with its value.
+
+What a login method attests has the method's type before its name: `jwt.issuer`.
+"""
 Facts = frozenset[Fact]
 
 
@@ -153,7 +157,7 @@ class TlsMatch:
     issuer: str | None = None
 
 
-Match = UnixMatch | TlsMatch
+Match = UnixMatch | TlsMatch | LoginMatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +273,7 @@ class Bundle:
     mounts: Mapping[str, Mount] = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict, compare=False)
     tokens: TokenLimits = TokenLimits()
+    auth: Mapping[str, MethodConfig] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

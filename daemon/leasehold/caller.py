@@ -7,6 +7,7 @@ values that travel, from `leasehold.model`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, overload
+from urllib.parse import quote
 
 NOBODY = frozenset({65_534, 4_294_967_295})
 """What the kernel shows for ids that it cannot map; nobody is matched by them (rule I2)."""
@@ -54,15 +55,38 @@ class Process:
     namespaces: Mapping[str, str] = field(default_factory=dict)
 
 
+_PLAIN = "!\"#$&'()*+-./:;<=>?@[\\]^_`{|}~"
+"""What stands for itself in a fact as it is shown: printable ASCII but for `%`, comma and blank."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who logged in by something else than its connection, such as a signed token.
+
+    `kind` is the type of the method that attested it (`jwt`). `facts` are names with values, in
+    order; one name may have several. `address` is where it came from, for records only.
+    """
+
+    kind: str
+    facts: tuple[tuple[str, str], ...]
+    address: str = ""
+
+    @property
+    def who(self) -> str:
+        """All facts in one text, as `can-i --as` takes them."""
+        pairs = (f"{name}={quote(value, safe=_PLAIN)}" for name, value in self.facts)
+        return f"{self.kind}:{','.join(pairs)}"
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: by the kernel's word at connect time (rule I2), or by a TLS handshake.
+    """Who asks: by the kernel's word at connect time (rule I2), a TLS handshake, or a login.
 
     `groups` holds the primary and all supplementary group ids. `pid`, and the id of the `request`
-    that is being made, are for records only. Whoever comes by `tls` has the ids of nobody. `token`
-    is the accessor of the token that it speaks by; the facts are then those of the token's login.
-    `process` has what rules ask for beyond the ids. `socket` is its connection on this host, by
-    which the kernel can be asked for more as long as that stands.
+    that is being made, are for records only. Whoever comes by `tls`, or is known by its `login`,
+    has the ids of nobody. `token` is the accessor of the token that it speaks by; the facts are
+    then those of the token's login. `process` has what rules ask for beyond the ids. `socket` is
+    its connection on this host, by which the kernel can be asked for more as long as that stands.
     """
 
     uid: int
@@ -74,6 +98,7 @@ class Caller:
     token: str = ""
     process: Process = field(default=Process(), hash=False)
     socket: PeerSocket | None = field(default=None, compare=False, repr=False)
+    login: Login | None = None
 
     @classmethod
     def over_tls(cls, peer: TlsPeer) -> "Caller":
@@ -81,12 +106,20 @@ class Caller:
         nobody = max(NOBODY)
         return cls(uid=nobody, gid=nobody, pid=0, tls=peer)
 
+    @classmethod
+    def logged_in(cls, login: Login) -> "Caller":
+        """Somebody who is known by a login and by nothing else, wherever it connects from."""
+        nobody = max(NOBODY)
+        return cls(uid=nobody, gid=nobody, pid=0, login=login)
+
     @property
     def who(self) -> str:
         """Who it is in one text: what limits and records go by.
 
-        For a certificate it is what `can-i --as` takes.
+        For a certificate, and a login, it is what `can-i --as` takes.
         """
+        if self.login is not None:
+            return self.login.who
         if self.tls is None:
             return f"unix:uid={self.uid}"
         if not self.tls.names:
@@ -97,16 +130,20 @@ class Caller:
     @property
     def is_nobody(self) -> bool:
         """Whether nothing is known that tells this caller from others."""
+        if self.login is not None:
+            return not self.login.facts
         return self.uid in NOBODY if self.tls is None else not self.tls.names
 
     @property
     def local_uid(self) -> int | None:
-        """The uid as the kernel told it, None for a caller by TLS."""
-        return self.uid if self.tls is None else None
+        """The uid as the kernel told it, None for a caller by TLS or by a login."""
+        return self.uid if self.tls is None and self.login is None else None
 
     def told(self) -> dict[str, str | int]:
         """What the audit keeps of the caller."""
         token = {"token": self.token} if self.token else {}
+        if self.login is not None:
+            return {"who": self.who, "address": self.login.address, **token}
         if self.tls is None:
             return {"uid": self.uid, "gid": self.gid, "pid": self.pid, **token}
         return {"who": self.who, "serial": self.tls.serial, "address": self.tls.address, **token}

@@ -61,6 +61,7 @@ from leasehold.leases.freeze import Freeze
 from leasehold.leases.names import AccountNames
 from leasehold.leases.sqlite import SQLiteStore
 from leasehold.loops import eternal_tasks
+from leasehold.methods.catalog import installed_methods
 from leasehold.model import EventType
 from leasehold.opening import opened
 from leasehold.policy.references import resolve
@@ -116,10 +117,9 @@ async def _serve(settings: Settings) -> None:
         metrics, freeze = Metrics(), Freeze()
         state = await stack.enter_async_context(opened(settings, metrics))
         store, clock, key = state.store, state.clock, state.key
-        engines = Engines(load_engine_class)
+        types, engines = installed_engine_types(), Engines(load_engine_class)
         stack.push_async_callback(engines.close)
-        types = installed_engine_types()
-        serving = Serving(types, engines, key.derive("recipe id"))
+        serving = Serving(types, engines, key.derive("recipe id"), installed_methods())
         remover = Remover(store, engines, clock)
         ending = Ending(store, clock, remover)
         names = AccountNames(store.deployment_id, key.derive("account tag"))
@@ -226,7 +226,7 @@ async def _serve(settings: Settings) -> None:
         bulk = RevocationHandlers(revocations, clock)
         stuck = IrrevocableHandlers(access, inspection, expiry.look_now)
         of_audit = AuditHandlers(access, state.search)
-        tokens = TokenParts(access, store, clock, ending)
+        tokens = TokenParts(access, store, clock, ending, serving.methods)
         await tokens.wrapping.start()
         urgent, response = incident_handlers(
             access, store, clock, engines, ending, freeze, background, expiry.hurry

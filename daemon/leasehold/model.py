@@ -13,6 +13,7 @@ from typing import Any
 from leasehold.caller import NOBODY as NOBODY
 from leasehold.caller import TOKEN_HOLDER as TOKEN_HOLDER
 from leasehold.caller import Caller as Caller
+from leasehold.caller import Login as Login
 from leasehold.caller import PeerSocket as PeerSocket
 from leasehold.caller import Process as Process
 from leasehold.caller import TlsPeer as TlsPeer

@@ -16,6 +16,7 @@ from leasehold.model import (
     EventType,
     Lease,
     LeaseState,
+    Login,
     Process,
     Recipe,
     TlsPeer,
@@ -27,7 +28,7 @@ _line = json.JSONEncoder(separators=(",", ":")).encode
 _fields_of = attrgetter(*LEASE_FIELDS)
 _LABELS = LEASE_FIELDS.index("labels")
 _NO_HANDLE = "{}"
-_SINCE: tuple[Any, ...] = (None, "", {})
+_SINCE: tuple[Any, ...] = (None, "", {}, None)
 """What a caller's values have gained since the groups were the last of them."""
 _SECRET = "$secret"  # noqa: S105 (the tag, not a secret)
 
@@ -86,20 +87,24 @@ def load_event(text: str) -> Event:
 def caller_values(caller: Caller) -> list[Any]:
     """A caller without the id of its request, as what JSON can hold."""
     tls, facts = None if caller.tls is None else asdict(caller.tls), dict(caller.process.facts)
-    return [caller.uid, caller.gid, caller.pid, sorted(caller.groups), tls, caller.token, facts]
+    login = None if caller.login is None else asdict(caller.login)
+    ids = (caller.uid, caller.gid, caller.pid, sorted(caller.groups))
+    return [*ids, tls, caller.token, facts, login]
 
 
 def caller_from(values: Sequence[Any]) -> Caller:
-    """The caller that `caller_values` was given; what is older ends with the groups, or the token.
+    """The caller that `caller_values` was given; what is older ends earlier.
 
     Of its process the facts are kept, not why others are unknown.
     """
-    uid, gid, pid, groups, tls, token, facts = (*values, *_SINCE[len(values) - 4 :])
+    uid, gid, pid, groups, tls, token, facts, login = (*values, *_SINCE[len(values) - 4 :])
     if tls is not None:
         tls = TlsPeer(tuple(tls["names"]), tuple(tls["issuers"]), tls["serial"], tls["address"])
-    return Caller(
-        uid, gid, pid, frozenset(groups), tls=tls, token=token, process=Process(facts=facts)
-    )
+    if login is not None:
+        proven = tuple((name, value) for name, value in login["facts"])
+        login = Login(login["kind"], proven, login["address"])
+    ids, process = (uid, gid, pid, frozenset(groups)), Process(facts=facts)
+    return Caller(*ids, tls=tls, token=token, process=process, login=login)
 
 
 def dump_recipe(recipe: Recipe) -> bytes:

@@ -15,6 +15,7 @@ from typing import Any
 from leasehold.bundle import Bundle, EngineConfig, EngineType, Generation, Role
 from leasehold.engines.registry import BuiltEngines, Engines
 from leasehold.errors import ConfigError, PolicyRefused, Unavailable
+from leasehold.methods.registry import Built, Methods
 from leasehold.model import Recipe
 from leasehold.policy.load import load
 from leasehold.policy.references import resolve_connection
@@ -29,22 +30,30 @@ Files = tuple[tuple[str, bytes], ...]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A bundle that can be served: valid, its references resolved, its engines made."""
+    """A bundle that can be served: valid, references resolved, engines and login methods made."""
 
     bundle: Bundle
     connections: Mapping[str, Mapping[str, Any]]
     engines: BuiltEngines
+    methods: Mapping[str, Built]
     files: Files
 
 
 class Serving:
     """Holds the one generation that is served."""
 
-    def __init__(self, types: Mapping[str, EngineType], engines: Engines, key: bytes) -> None:
+    def __init__(
+        self,
+        types: Mapping[str, EngineType],
+        engines: Engines,
+        key: bytes,
+        methods: Methods,
+    ) -> None:
         self.operations = {name: kind.operations for name, kind in types.items()}
         self._types = types
         self._engines = engines
         self._key = key
+        self.methods = methods
         self._current: Generation | None = None
         self._recipes: dict[tuple[str, str], Recipe] = {}
 
@@ -61,7 +70,7 @@ class Serving:
 
     async def validate(self, files: Files) -> Bundle:
         """The bundle of `files`. Raises PolicyRefused."""
-        loaded = await asyncio.to_thread(load, files, self._types, unix_match)
+        loaded = await asyncio.to_thread(load, files, self._types, unix_match, self.methods.types)
         if loaded.bundle is None:
             raise PolicyRefused(tuple(problem.line() for problem in loaded.problems))
         for warning in loaded.warnings:
@@ -89,11 +98,26 @@ class Serving:
             name: (bundle.engines[name].type, bundle.engines[name].mount, connection)
             for name, connection in connections.items()
         }
-        return Prepared(bundle, connections, self._engines.build(configs, broken), files)
+        engines = self._engines.build(configs, broken)
+        methods = await self._prepare_methods(bundle, tolerant=tolerant)
+        return Prepared(bundle, connections, engines, methods, files)
+
+    async def _prepare_methods(self, bundle: Bundle, *, tolerant: bool) -> Mapping[str, Built]:
+        built: dict[str, Built] = {}
+        for name, config in bundle.auth.items():
+            try:
+                options = await resolve_connection(config.options)
+                built[name] = self.methods.build(name, config.type, options)
+            except ConfigError as trouble:
+                if not tolerant:
+                    raise ConfigError(f"login method {name}: {trouble}") from trouble
+                logger.error("login method %s cannot be used: %s", name, trouble)
+        return built
 
     def serve(self, prepared: Prepared, number: int) -> Generation:
         """Serve a prepared bundle as generation `number`, in one step that cannot fail."""
         self._engines.serve(prepared.engines)
+        self.methods.serve(prepared.methods)
         self._recipes.clear()
         self._current = Generation(
             number=number, bundle=prepared.bundle, connections=prepared.connections

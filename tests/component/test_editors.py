@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from fakes.policies import engine_type
 from leasehold.cli.main import cli
 from leasehold.engines.catalog import installed_engine_types
+from leasehold.methods.catalog import installed_method_types
 from leasehold.policy.editor_schema import editor_schema
 from leasehold.policy.files import read
 from leasehold.policy.merge import Merged
@@ -25,7 +26,7 @@ from leasehold.policy.validate import check
 ROOT = Path(__file__).parents[2]
 BAD = ROOT / "policies" / "bad"
 MODELINE = "# yaml-language-server: $schema=.schema.json"
-TYPES = installed_engine_types()
+TYPES, METHODS = installed_engine_types(), installed_method_types()
 ARITHMETIC = {("lease_limits", "database", "max_ttl")}
 """How long `99999d` is takes arithmetic, which JSON Schema does not have."""
 
@@ -50,7 +51,7 @@ def found_by(places: list[tuple[str | int, ...]], fault: Fault) -> bool:
 
 def test_it_is_plain_json_schema() -> None:
     schema = json.loads(printed())
-    assert schema == editor_schema(TYPES)
+    assert schema == editor_schema(TYPES, METHODS)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     Draft202012Validator.check_schema(schema)
     assert not re.findall(r'"x-', json.dumps(schema))
@@ -60,7 +61,7 @@ def test_it_is_plain_json_schema() -> None:
 
 @pytest.mark.parametrize("folder", ["policies", "examples/gitops/policies"])
 def test_a_policy_that_is_good_is_good_to_an_editor(folder: str) -> None:
-    schema = editor_schema(TYPES)
+    schema = editor_schema(TYPES, METHODS)
     for name, data in sources(ROOT / folder):
         document, _, problems = read(name, data)
         assert problems == []
@@ -73,7 +74,7 @@ def test_a_policy_that_is_good_is_good_to_an_editor(folder: str) -> None:
     ids=lambda path: path.stem,
 )
 def test_an_editor_shows_each_fault_that_a_schema_can_see(place: Path) -> None:
-    schema, merged = editor_schema(TYPES), Merged()
+    schema, merged = editor_schema(TYPES, METHODS), Merged()
     for name, data in sources(place):
         document, places, problems = read(name, data)
         if document is not None:
@@ -82,7 +83,7 @@ def test_an_editor_shows_each_fault_that_a_schema_can_see(place: Path) -> None:
             assert bool(alone.partial) <= bool(errors(schema, document))
         merged.add(document, places, problems)
     seen = errors(schema, merged.document)
-    for fault in check(merged.document, TYPES):
+    for fault in check(merged.document, TYPES, METHODS):
         assert fault.path in ARITHMETIC or found_by(seen, fault), fault
 
 
@@ -93,11 +94,11 @@ def test_an_editor_shows_what_our_dialect_says_in_its_own_words(name: str) -> No
     [(file, data)] = sources(BAD / f"{name}.yaml")
     document, _, _ = read(file, data)
     told = (BAD / f"{name}.expected").read_text().splitlines()
-    assert len(errors(editor_schema(TYPES), document)) == len(told)
+    assert len(errors(editor_schema(TYPES, METHODS), document)) == len(told)
 
 
 def test_every_option_of_every_type_is_offered_with_what_it_means() -> None:
-    schema = editor_schema(TYPES)
+    schema = editor_schema(TYPES, METHODS)
     role = schema["$defs"]["role"]
     for name, kind in TYPES.items():
         for option, rules in kind.schema["$defs"]["role"]["properties"].items():
@@ -132,7 +133,7 @@ def test_types_with_options_of_one_name_each_keep_their_own() -> None:
         size={"description": "In bytes.", "type": "integer"},
     )
     types = {name: engine_type(name, schema=of) for name, of in (("one", one), ("two", two))}
-    schema = editor_schema(types)
+    schema = editor_schema(types, METHODS)
     options = schema["$defs"]["role"]["properties"]
     assert options["group"]["description"] == "one: A group.\ntwo: Many groups."
     assert options["size"] == {"description": "one, two: In bytes.", "type": "integer"}
@@ -145,7 +146,7 @@ def test_types_with_options_of_one_name_each_keep_their_own() -> None:
 def test_the_connection_follows_the_type() -> None:
     types = {name: engine_type(name, schema=described()) for name in ("one", "two")}
     types["two"].schema["$defs"]["connection"]["properties"] = {"port": {"type": "integer"}}
-    schema = editor_schema(types)
+    schema = editor_schema(types, METHODS)
     for kind, option, good in (("one", "host: h", True), ("two", "host: h", False)):
         text = f"engines:\n  a: {{type: {kind}, connection: {{{option}}}}}\n"
         document, _, _ = read("f", text.encode())

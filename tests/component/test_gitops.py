@@ -52,7 +52,7 @@ def commands(pipeline: str) -> list[list[str]]:
 
 
 def test_the_policy_is_valid_and_its_claims_hold() -> None:
-    loaded = load(sources(POLICIES), installed_engine_types(), lambda _: UnixMatch(uid=1))
+    loaded = load(sources(POLICIES), installed_engine_types(), lambda _: UnixMatch(uid=1), {})
     assert [problem.line() for problem in (*loaded.problems, *loaded.warnings)] == []
     assert loaded.bundle is not None
     assert len(loaded.bundle.tests) >= 10
@@ -70,7 +70,7 @@ def test_a_team_that_reaches_for_anothers_data_breaks_a_claim() -> None:
     files[file] = files[file].replace(
         b"paths: [database/creds/billing]", b"paths: [database/creds/*]"
     )
-    loaded = load(files.items(), installed_engine_types(), lambda _: UnixMatch(uid=1))
+    loaded = load(files.items(), installed_engine_types(), lambda _: UnixMatch(uid=1), {})
     lines = [problem.line() for problem in loaded.problems]
     assert any(line.startswith("security/tests.yaml:") for line in lines)
     assert all("expects deny, but payments/billing.yaml" in line for line in lines)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from leasehold.bundle import EngineType, UnixMatch
+from leasehold.login import MethodType
 from leasehold.policy.load import Loaded, load
 
 SCHEMA = {
@@ -51,17 +52,26 @@ def engine_type(name: str = "fake", **changes: Any) -> EngineType:
 
 
 TYPES = {"fake": engine_type()}
+METHODS: Mapping[str, MethodType] = {}
 
 
 def by_number(match: Mapping[str, Any]) -> UnixMatch:
     return UnixMatch(uid=match.get("uid"), gid=match.get("gid"))
 
 
-def loaded(files: Mapping[str, str], types: Mapping[str, EngineType] = TYPES) -> Loaded:
+def loaded(
+    files: Mapping[str, str],
+    types: Mapping[str, EngineType] = TYPES,
+    methods: Mapping[str, MethodType] = METHODS,
+) -> Loaded:
     """What comes of files that stand nowhere, by their names."""
-    return load(((name, text.encode()) for name, text in files.items()), types, by_number)
+    return load(((name, text.encode()) for name, text in files.items()), types, by_number, methods)
 
 
-def lines(files: Mapping[str, str], types: Mapping[str, EngineType] = TYPES) -> list[str]:
+def lines(
+    files: Mapping[str, str],
+    types: Mapping[str, EngineType] = TYPES,
+    methods: Mapping[str, MethodType] = METHODS,
+) -> list[str]:
     """Every problem with the files, as it is printed."""
-    return [problem.line() for problem in loaded(files, types).problems]
+    return [problem.line() for problem in loaded(files, types, methods).problems]

@@ -8,6 +8,8 @@ from typing import Any
 from fakes.policies import engine_type
 from fakes.policy import OPERATOR
 from fakes.world import World
+from leasehold.methods.catalog import load_method_class
+from leasehold.methods.registry import Methods
 from leasehold.model import Event, EventType, LeaseState
 from leasehold.reconcile.applier import Applier
 from leasehold.reconcile.changes import Plan
@@ -48,7 +50,12 @@ class Proving:
     def __init__(self, world: World, source: TextSource | None = None) -> None:
         self.world = world
         self.source = source or TextSource()
-        self.serving = Serving({"fake": engine_type()}, world.engines, b"key of recipes")
+        self.serving = Serving(
+            {"fake": engine_type()},
+            world.engines,
+            b"key of recipes",
+            Methods({}, load_method_class, lambda: 0.0),
+        )
         drill = Drill(world.store, world.clock, world.creation, world.ending)
         parts = {
             "serving": self.serving,

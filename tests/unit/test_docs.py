@@ -19,6 +19,7 @@ from leasehold.cli.main import COMMANDS, cli
 from leasehold.client import Unreachable
 from leasehold.engines.catalog import installed_engine_types
 from leasehold.errors import PolicyRefused
+from leasehold.methods.catalog import installed_method_types
 from leasehold.policy.grants import OWN_PATHS
 from leasehold.policy.load import load
 from leasehold.settings import PREFIX as ENVIRONMENT
@@ -265,6 +266,7 @@ def test_every_whole_policy_that_is_shown_is_valid(name: str, text: str) -> None
         [(f"{name}.yaml", text.encode())],
         installed_engine_types(),
         lambda match: UnixMatch(uid=1),  # the users that are shown need not be on this host
+        installed_method_types(),
     )
     assert [problem.line() for problem in (*loaded.problems, *loaded.warnings)] == []
     assert loaded.bundle is not None

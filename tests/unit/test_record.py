@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.leases import a_lease
-from leasehold.model import Caller, Cause, Event, EventType, Lease, LeaseState, Recipe, TlsPeer
+from leasehold.model import (
+    Caller,
+    Cause,
+    Event,
+    EventType,
+    Lease,
+    LeaseState,
+    Login,
+    Recipe,
+    TlsPeer,
+)
 from leasehold.record import (
     LEASE_FIELDS,
     dump_event,
@@ -39,9 +49,13 @@ leases = st.builds(
     handle=st.dictionaries(texts, texts, max_size=3),
 )
 many = st.lists(texts, max_size=3).map(tuple)
-callers = st.builds(Caller, counts, counts, counts, st.frozensets(counts, max_size=4)) | st.builds(
-    TlsPeer, many, many, texts, texts
-).map(Caller.over_tls)
+callers = (
+    st.builds(Caller, counts, counts, counts, st.frozensets(counts, max_size=4))
+    | st.builds(TlsPeer, many, many, texts, texts).map(Caller.over_tls)
+    | st.builds(Login, texts, st.lists(st.tuples(texts, texts), max_size=3).map(tuple), texts).map(
+        Caller.logged_in
+    )
+)
 events = st.builds(
     Event,
     id=texts,

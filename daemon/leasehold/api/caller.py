@@ -40,6 +40,14 @@ class CallerHandlers:
 
 
 def _told(caller: Caller) -> dict[str, Any]:
+    if caller.login is not None:
+        return {
+            "who": caller.who,
+            "token": caller.token,
+            "login": caller.login.kind,
+            "facts": [list(fact) for fact in caller.login.facts],
+            "address": caller.login.address,
+        }
     if caller.tls is not None:
         peer = caller.tls
         return {

@@ -1,41 +1,113 @@
-"""The route that turns what is proven of a connection into a token."""
+"""The route that turns a proof into a token: the connection's own, or what a method attests."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 from leasehold.access import Access
 from leasehold.api.described import Field, Holds, described
+from leasehold.api.failed_logins import FailedLogins
 from leasehold.api.handlers import Ask
 from leasehold.api.replies import Reply
-from leasehold.api.token_replies import WISHES, auth, wish
-from leasehold.errors import Invalid
+from leasehold.api.token_replies import NAME_CHARS, WISHES, auth, wish
+from leasehold.errors import Denied, Invalid, Unavailable
+from leasehold.methods.registry import Methods
+from leasehold.model import Caller
+from leasehold.plugin import BadLogin, LoginRefused, LoginRequest, LoginUnavailable
 from leasehold.tokens.logins import METHODS, display_name
-from leasehold.tokens.tokens import Tokens
+from leasehold.tokens.tokens import LOGIN, IssuedToken, Tokens
+
+OTHER_ROLE = "the login is not the identity that it asks to be"
 
 
 class LoginHandlers:
-    """Open to whoever connects: what the token stands for is the connection's own proof."""
+    """Open to whoever connects: what the token stands for is what is proven, and nothing else."""
 
-    def __init__(self, access: Access, tokens: Tokens) -> None:
+    def __init__(
+        self, access: Access, tokens: Tokens, methods: Methods, failed: FailedLogins
+    ) -> None:
         self._access = access
         self._tokens = tokens
+        self._methods = methods
+        self._failed = failed
 
     @described(
-        Field("method", Holds.TEXT, "unix or cert, where the path does not say it."),
+        Field("method", Holds.TEXT, "Its name, where the path does not say it."),
+        Field("role", Holds.TEXT, "An identity that the caller must turn out to be."),
         *WISHES,
     )
     async def login(self, ask: Ask) -> Reply:
-        """`auth/<method>/login`: a token for whoever the connection proves."""
-        named = ask.fields.text("method")
+        """`auth/<method>/login`: a token for whoever the connection, or the method, proves.
+
+        What else a configured method reads, such as `jwt`, stands on the page of its type.
+        """
+        named, role = ask.fields.text("method"), ask.fields.text("role")
         method = ask.path.get("method") or named
-        attest = METHODS.get(method)
-        if attest is None:
-            raise Invalid(f"method: found '{method[:40]}'; allowed are {', '.join(METHODS)}")
-        facts = attest(ask.caller)
-        wanted = wish(ask, display_name(method, facts))
-        issued = await self._tokens.issue(ask.caller, facts, f"auth/{method}/login", wanted)
-        policies = self._access.names(facts)
+        path = f"auth/{method}/login"
+        configured = self._access.generation().bundle.auth
+        if attest := METHODS.get(method):
+            caller, facts = ask.caller, attest(ask.caller)
+            wanted = wish(ask, display_name(method, facts))
+        elif method in configured:
+            async with self._judged(ask, path):
+                login, proven = await self._methods.attest(method, self._request(ask))
+                facts = Caller.logged_in(login)
+                caller = replace(facts, request=ask.caller.request)
+                await self._check_role(caller, role, path)
+            wanted = wish(ask, proven.name[:NAME_CHARS])
+            wanted = replace(wanted, meta={**wanted.meta, **proven.meta})
+        else:
+            allowed = ", ".join((*METHODS, *sorted(configured)))
+            raise Invalid(f"method: found '{method[:40]}'; allowed are {allowed}")
+        return self._reply(await self._tokens.issue(caller, facts, path, wanted), facts)
+
+    def _request(self, ask: Ask) -> LoginRequest:
+        clock = self._tokens.clock
+        if clock.suspect:
+            raise Unavailable("the wall clock stepped, so nothing is attested until it has settled")
+        return LoginRequest(
+            fields=ask.fields.everything(),
+            address=_address(ask.caller),
+            now=clock.wall(clock.now_ms()),
+        )
+
+    @asynccontextmanager
+    async def _judged(self, ask: Ask, path: str) -> AsyncIterator[None]:
+        """What a method says within, as errors of ours; failures are audited and counted."""
+        peer = _address(ask.caller)
+        self._failed.check(peer)
+        try:
+            yield
+        except BadLogin as bad:
+            self._failed.failed(peer)
+            raise Invalid(str(bad)) from None
+        except LoginRefused as refused:
+            self._failed.failed(peer)
+            denied = await self._access.denied(ask.caller, path, LOGIN, str(refused))
+            raise Invalid(refused.answer) if refused.answer else denied from None
+        except LoginUnavailable as away:
+            grounds = self._access.grounds(ask.caller, path, LOGIN, "nothing could be proven")
+            async with self._access.telling(ask.caller, grounds):
+                raise Unavailable(str(away)) from None
+        except Denied:
+            self._failed.failed(peer)
+            raise
+
+    async def _check_role(self, caller: Caller, role: str, path: str) -> None:
+        """Refuse who asks for an identity that it is not, so that it notices."""
+        if role and role not in self._access.names(caller):
+            raise await self._access.denied(caller, path, LOGIN, OTHER_ROLE)
+
+    def _reply(self, issued: IssuedToken, facts: Caller) -> Reply:
+        policies, clock = self._access.names(facts), self._tokens.clock
         return Reply(
-            body={"auth": auth(issued.token, issued.text.reveal(), policies, self._tokens.clock)},
+            body={"auth": auth(issued.token, issued.text.reveal(), policies, clock)},
             warnings=issued.warnings,
             undelivered=partial(self._tokens.undelivered, issued.token),
         )
+
+
+def _address(peer: Caller) -> str:
+    """Where a connection comes from: the uid on this host, else the address."""
+    return peer.who if peer.tls is None else peer.tls.address

@@ -79,13 +79,20 @@ class MountHandlers:
         return info
 
     def _methods(self) -> dict[str, Mapping[str, Any]]:
-        """The socket, and what else an identity of the policy is matched by."""
-        identities = self._access.generation().bundle.identities.values()
+        """The socket, what else an identity is matched by, and what the policy configures."""
+        bundle = self._access.generation().bundle
+        identities = bundle.identities.values()
         used = {UnixMatch, *(type(match) for identity in identities for match in identity.match)}
         return {
             f"{name}/": _info(name, kind, about, Mount())
             for match, (name, kind, about) in METHODS.items()
             if match in used
+        } | {
+            f"{method.name}/": {
+                **_info(method.name, method.type, "as the policy says", Mount()),
+                "options": dict(method.fields) or None,
+            }
+            for method in bundle.auth.values()
         }
 
     def _engines(self, caller: Caller) -> dict[str, Mapping[str, Any]]:

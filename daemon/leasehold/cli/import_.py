@@ -60,6 +60,7 @@ def vault(
     from leasehold.importing.reader import snapshot_of
     from leasehold.importing.source import find_source
     from leasehold.importing.writing import check_folder, files, write
+    from leasehold.methods.catalog import installed_method_types
     from leasehold.policy.load import load_bundle
     from leasehold.policy.report import report
 
@@ -77,7 +78,7 @@ def vault(
         click.echo(f"{len(draft.notes.found)} notes stand in MIGRATION.md")
         ctx.invoke(validate, path=out, as_json=False)
         return
-    found = report(load_bundle(out, types), types)
+    found = report(load_bundle(out, types, installed_method_types()), types)
     notes = [{"about": note.about, "text": note.text} for note in draft.notes.found]
     print_json({"out": str(out), "files": sorted(texts), "notes": notes, "validation": found})
     if not found["valid"]:

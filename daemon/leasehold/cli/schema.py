@@ -19,14 +19,16 @@ from leasehold.cli.output import examples
 def schema(out: Path | None) -> None:
     """Print the JSON Schema of policies, for editors.
 
-    With the options of every engine type that is installed here and what they mean. A policy file
+    With the options of every plugin that is installed here and what they mean. A policy file
     that begins with the line "# yaml-language-server: $schema=.schema.json" is completed and
     checked by editors that speak with yaml-language-server. Needs neither a daemon nor a driver.
     """
     from leasehold.engines.catalog import installed_engine_types
+    from leasehold.methods.catalog import installed_method_types
     from leasehold.policy.editor_schema import editor_schema
 
-    text = json.dumps(editor_schema(installed_engine_types()), indent=2, ensure_ascii=False)
+    made = editor_schema(installed_engine_types(), installed_method_types())
+    text = json.dumps(made, indent=2, ensure_ascii=False)
     if out is None:
         click.echo(text)
     else:

@@ -36,11 +36,12 @@ def validate(path: Path, as_json: bool) -> None:
     """
     # Here, not above: completion and `--help` must not pay for the schema's imports.
     from leasehold.engines.catalog import installed_engine_types
+    from leasehold.methods.catalog import installed_method_types
     from leasehold.policy.load import load_bundle
     from leasehold.policy.report import report
 
     types = installed_engine_types()
-    loaded = load_bundle(path, types)
+    loaded = load_bundle(path, types, installed_method_types())
     found = report(loaded, types)
     if as_json:
         print_json(found)
@@ -61,6 +62,8 @@ def _print_summary(found: Mapping[str, Any]) -> None:
         for section, words in _WORDS.items()
     ]
     click.echo(f"valid: {', '.join(counts)}")
+    if found["counts"]["auth"]:
+        click.echo(f"login methods: {found['counts']['auth']}")
     if found["counts"]["tests"]:
         click.echo(f"tests: {found['counts']['tests']} passed")
     if found["roles"]:

@@ -42,10 +42,23 @@ def issued_token(body: Mapping[str, Any]) -> IssuedToken:
 class TokenCalls(Calls):
     """The calls of a client that are about tokens."""
 
-    def login(self, method: str = "unix", ttl: str | int | None = None) -> IssuedToken:
-        """A token for whoever the connection proves: by the kernel (`unix`), or by TLS (`cert`)."""
-        body = {} if ttl is None else {"ttl": ttl}
+    def login(
+        self,
+        method: str = "unix",
+        ttl: str | int | None = None,
+        proof: Mapping[str, object] | None = None,
+    ) -> IssuedToken:
+        """A token for whoever the connection proves: by the kernel (`unix`), or by TLS (`cert`).
+
+        Other methods are those of the policy; `proof` is what they want, such as `{"jwt": text}`.
+        """
+        body = {**(proof or {}), **({} if ttl is None else {"ttl": ttl})}
         return issued_token(self._put(f"auth/{quote(method, safe='')}/login", body).body)
+
+    def login_methods(self) -> Mapping[str, Mapping[str, Any]]:
+        """The ways to log in, by path with a slash at its end."""
+        data: Mapping[str, Mapping[str, Any]] = self._get("sys/auth", {}).body["data"]
+        return data
 
     def create_token(self, **asked: object) -> IssuedToken:
         """A token below the one that asks; `asked` is what `auth/token/create` takes."""

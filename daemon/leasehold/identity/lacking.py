@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from leasehold.bundle import Identity, Match, TlsMatch, UnixMatch
 from leasehold.identity.recognise import agrees_by_ids, misses
+from leasehold.login import LoginMatch
 from leasehold.model import Caller
 
 MOST = 3
@@ -31,6 +32,8 @@ def _asked(match: Match) -> int:
     """How many facts a match names; those of another kind of caller count as one."""
     if isinstance(match, TlsMatch):
         return 1 if match.issuer is None else 2
+    if isinstance(match, LoginMatch):
+        return len(match.facts) + len(match.globs)
     return (match.uid is not None) + (match.gid is not None) + len(match.process)
 
 

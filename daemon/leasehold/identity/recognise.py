@@ -3,15 +3,17 @@
 from collections.abc import Iterator, Mapping
 
 from leasehold.bundle import Identity, Match, TlsMatch, UnixMatch
-from leasehold.model import NOBODY, Caller, Process, TlsPeer
+from leasehold.login import LoginMatch
+from leasehold.model import NOBODY, Caller, Login, Process, TlsPeer
 
 
 def recognise(identities: Mapping[str, Identity], caller: Caller) -> list[Identity]:
     """The identities that the caller's facts match, in order of their names.
 
     Being root matches nothing by itself, and a caller whom the kernel cannot map is nobody (rule
-    I2), whatever a policy says. A caller by TLS is known by its certificate alone, and one on this
-    host never by a certificate. What is asked of a process and is not known of it does not match.
+    I2), whatever a policy says. A caller by TLS is known by its certificate alone, one on this host
+    never by a certificate, and one who logged in by what its login attested alone. What is asked of
+    a process and is not known of it does not match.
     """
     return [
         identities[name]
@@ -22,16 +24,25 @@ def recognise(identities: Mapping[str, Identity], caller: Caller) -> list[Identi
 
 def misses(match: Match, caller: Caller) -> tuple[str, ...]:
     """The facts of the match that do not agree, by name; none when the caller is who is meant."""
+    if isinstance(match, LoginMatch):
+        return _login_misses(match, caller.login)
     if isinstance(match, TlsMatch):
         return ("tls",) if caller.tls is None else tuple(_tls_misses(match, caller.tls))
-    if caller.tls is not None:
+    if caller.tls is not None or caller.login is not None:
         return ("unix",)
     return (*_id_misses(match, caller), *_process_misses(match, caller.process))
 
 
+def _login_misses(match: LoginMatch, login: Login | None) -> tuple[str, ...]:
+    """A match that names no fact agrees with nobody."""
+    if login is None or login.kind != match.kind or not (match.facts or match.globs):
+        return (match.kind,)
+    return tuple(match.missing(login))
+
+
 def agrees_by_ids(match: UnixMatch, caller: Caller) -> bool:
     """Whether all that the match says of user and group agrees."""
-    return caller.tls is None and not any(_id_misses(match, caller))
+    return caller.local_uid is not None and not any(_id_misses(match, caller))
 
 
 def agrees_by_process(match: UnixMatch, process: Process, *, but: str) -> bool:

@@ -17,7 +17,7 @@ Types = Mapping[str, EngineType]
 def faults_of(sections: Mapping[str, Section], types: Types) -> tuple[list[str], list[str]]:
     """Problems, and warnings of roles, of a policy that has only these sections."""
     text = file_text([], {name: section for name, section in sections.items() if section})
-    loaded = load([("import", text.encode())], types, unix_match)
+    loaded = load([("import", text.encode())], types, unix_match, {})
     problems = [f"{problem.path}: {problem.message}" for problem in loaded.problems]
     return problems, [
         warning.message for warning in loaded.warnings if warning.path.startswith("roles.")

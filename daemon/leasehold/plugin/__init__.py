@@ -1,4 +1,4 @@
-"""All that an engine may import. The `__all__` below is the contract."""
+"""All that a plugin may import, beside `leasehold.plugin.http`. `__all__` is the contract."""
 
 from leasehold.errors import (
     EngineError,
@@ -8,6 +8,7 @@ from leasehold.errors import (
     TargetChanged,
 )
 from leasehold.failpoints import hit as failpoint
+from leasehold.globs import like
 from leasehold.plugin.engine import (
     Account,
     Ceiling,
@@ -20,11 +21,20 @@ from leasehold.plugin.engine import (
     Stage,
 )
 from leasehold.plugin.hooks import hookimpl, hookspec
+from leasehold.plugin.login import (
+    BadLogin,
+    LoginMethod,
+    LoginRefused,
+    LoginRequest,
+    LoginUnavailable,
+    Proven,
+)
 from leasehold.plugin.passwords import PasswordPolicy, make_password
 from leasehold.secret import Secret
 
 __all__ = [
     "Account",
+    "BadLogin",
     "Ceiling",
     "Engine",
     "EngineError",
@@ -34,7 +44,12 @@ __all__ = [
     "Health",
     "IssueRequest",
     "Issued",
+    "LoginMethod",
+    "LoginRefused",
+    "LoginRequest",
+    "LoginUnavailable",
     "PasswordPolicy",
+    "Proven",
     "Removal",
     "Revocability",
     "Secret",
@@ -43,5 +58,6 @@ __all__ = [
     "failpoint",
     "hookimpl",
     "hookspec",
+    "like",
     "make_password",
 ]

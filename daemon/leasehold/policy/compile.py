@@ -22,14 +22,16 @@ from leasehold.bundle import (
     TokenLimits,
 )
 from leasehold.errors import Invalid
+from leasehold.login import MethodConfig
 from leasehold.policy import passwords
 from leasehold.policy.conditions import instant
 from leasehold.policy.connections import compile_connection
 from leasehold.policy.draft import Draft
 from leasehold.policy.durations import seconds, text
-from leasehold.policy.facts import facts_of
+from leasehold.policy.facts import facts_under
 from leasehold.policy.grants import compile_grants, served_paths
 from leasehold.policy.limits import Limits, limits_of, mount_faults
+from leasehold.policy.logins import LOCAL_KINDS, flat, match_of
 from leasehold.policy.problems import Path, nearest
 from leasehold.policy.questions import NEEDS_ROLE
 from leasehold.policy.quotas import compile_quotas
@@ -37,6 +39,7 @@ from leasehold.policy.roles import compile_roles
 from leasehold.policy.users import NoSuchMatch, NotOnThisHost
 
 RESERVED_MOUNTS = ("auth", "cubbyhole", "identity", "leasehold", "sys")
+RESERVED_METHODS = ("cert", "token", "unix")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ def compile_bundle(draft: Draft, digest: str) -> Compiled:
         mounts=_mounts(engines, mount_limits),
         places=_places(draft),
         tokens=_tokens(draft),
+        auth=_methods(draft),
     )
     return Compiled(bundle, limits)
 
@@ -89,6 +93,25 @@ def _engines(draft: Draft) -> dict[str, EngineConfig]:
             name=name, type=engine["type"], mount=mount, connection=connection
         )
     return engines
+
+
+def _methods(draft: Draft) -> dict[str, MethodConfig]:
+    made = {}
+    for name, method in draft.whole("auth"):
+        if name in RESERVED_METHODS:
+            reserved = ", ".join(RESERVED_METHODS)
+            draft.fault(
+                ("auth", name), f"found the method {name}; reserved are {reserved}", key=True
+            )
+        schema = draft.methods[method["type"]].schema
+        rules = schema["$defs"]["options"].get("properties", {})
+        options, faults = compile_connection(method["options"], rules)
+        for key, fault in faults.items():
+            draft.fault(("auth", name, "options", key), fault)
+        made[name] = MethodConfig(
+            name=name, type=method["type"], options=options, fields=schema.get("x-login", {})
+        )
+    return made
 
 
 def _mount_limits(draft: Draft) -> dict[str, Mapping[str, Any]]:
@@ -116,7 +139,7 @@ def _mounts(
 
 def _places(draft: Draft) -> dict[str, str]:
     found = {}
-    kinds = {"engines": "engine", "roles": "role", "identities": "identity"}
+    kinds = {"engines": "engine", "roles": "role", "identities": "identity", "auth": "auth"}
     for section, kind in kinds.items():
         for name in draft.named(section):
             place = draft.places.of_key((section, name))
@@ -156,13 +179,20 @@ def _identities(draft: Draft) -> dict[str, Identity]:
             owner=identity["owner"],
             tenant=identity["tenant"],
             match=tuple(matches),
-            facts=tuple(facts for match in identity["match"] for facts in match.values()),
+            facts=tuple(
+                written if kind in LOCAL_KINDS else flat(kind, written)
+                for match in identity["match"]
+                for kind, written in match.items()
+            ),
         )
     return made
 
 
 def _match(draft: Draft, match: Mapping[str, Any]) -> Match:
-    return TlsMatch(**match["tls"]) if "tls" in match else draft.ids(match["unix"])
+    [(kind, written)] = match.items()
+    if kind == "unix":
+        return draft.ids(written)
+    return TlsMatch(**written) if kind == "tls" else match_of(kind, written)
 
 
 def _safety(draft: Draft) -> Safety:
@@ -197,7 +227,7 @@ def _tests(draft: Draft) -> tuple[AccessTest, ...]:
             draft.fault((*path, "ttl"), f"only {allowed} give a lease a life; remove it", key=True)
     return tuple(
         AccessTest(
-            facts=facts_of(*test["as"].values()),
+            facts=facts_under(*next(iter(test["as"].items()))),
             path=test["path"],
             verb=test.get("verb", "issue"),
             allowed=test["expect"] == "allow",

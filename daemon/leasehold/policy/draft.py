@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from leasehold.bundle import EngineType, UnixMatch
+from leasehold.login import MethodType
 from leasehold.policy.problems import Fault, Path, Places
 
 
@@ -17,7 +18,8 @@ class Draft:
     """What the parts of a bundle are made from.
 
     `broken` has the paths of entries (`("roles", "main/reader")`) that the schema found fault with.
-    `ids` turns a `unix:` match into ids, and raises NoSuchMatch.
+    `ids` turns a `unix:` match into ids, and raises NoSuchMatch. `methods` are the installed types
+    of login methods.
     """
 
     document: Mapping[str, Any]
@@ -25,6 +27,7 @@ class Draft:
     places: Places
     types: Mapping[str, EngineType]
     ids: Callable[[Mapping[str, Any]], UnixMatch]
+    methods: Mapping[str, MethodType]
     faults: list[Fault] = field(default_factory=list)
     warnings: list[Fault] = field(default_factory=list)
 

@@ -1,4 +1,4 @@
-"""One JSON Schema for editors: the policy's, with the options of every installed engine type. Pure.
+"""One JSON Schema for editors: the policy's, with the options of every installed plugin. Pure.
 
 It is plain JSON Schema 2020-12, so what our dialect says in words of its own is said in patterns
 here. Which options a role has depends on the engine that its name begins with. JSON Schema cannot
@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from leasehold.bundle import EngineType
-from leasehold.policy.schemas import schema
+from leasehold.login import MethodType
+from leasehold.policy.methods import policy_schema
 
 _PREFIX = "#/$defs/"
 _SPAN = r"(?=[0-9])(?:[0-9]+|(?:[0-9]+d)?(?:[0-9]+h)?(?:[0-9]+m)?(?:[0-9]+s)?)$"
@@ -19,9 +20,11 @@ _REFERENCE = r"^(?:env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|systemd:[^/]+|exec:/.+)$"
 _FORM = "a reference: env:NAME, file:/path, systemd:NAME or exec:/path/to/program"
 
 
-def editor_schema(types: Mapping[str, EngineType]) -> dict[str, Any]:
+def editor_schema(
+    types: Mapping[str, EngineType], methods: Mapping[str, MethodType]
+) -> dict[str, Any]:
     """The schema that `leasehold schema` prints."""
-    made: dict[str, Any] = _plain(schema("policy"), "")
+    made: dict[str, Any] = _plain(policy_schema(methods), "")
     parts = made["$defs"]
     for name, kind in sorted(types.items()):
         for part, rules in kind.schema["$defs"].items():
@@ -32,16 +35,22 @@ def editor_schema(types: Mapping[str, EngineType]) -> dict[str, Any]:
         "enum": sorted(types),
         "enumDescriptions": [str(types[name].schema.get("title", "")) for name in sorted(types)],
     }
-    engine["allOf"] = [_connection_of(name) for name in sorted(types)]
+    engine["allOf"] = [_part_of(name, "connection") for name in sorted(types)]
+    method = parts["method"]
+    method["properties"]["type"] = {
+        "description": "The type of login method, which a plugin provides.",
+        "enum": sorted(methods),
+    }
+    method["allOf"] = [_part_of(name, "options") for name in sorted(methods)]
     role["properties"] |= _options(parts, sorted(types))
     role["additionalProperties"] = False
     return made
 
 
-def _connection_of(name: str) -> dict[str, Any]:
+def _part_of(name: str, part: str) -> dict[str, Any]:
     return {
         "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
-        "then": {"properties": {"connection": {"$ref": f"{_PREFIX}{name}.connection"}}},
+        "then": {"properties": {part: {"$ref": f"{_PREFIX}{name}.{part}"}}},
     }
 
 

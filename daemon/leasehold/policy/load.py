@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from leasehold.bundle import Bundle, EngineType, UnixMatch
+from leasehold.login import MethodType
 from leasehold.policy.claims import refuted
 from leasehold.policy.compile import compile_bundle
 from leasehold.policy.draft import Draft
@@ -32,15 +33,18 @@ class Loaded:
     limits: Mapping[tuple[str, str], Limits] = field(default_factory=dict)
 
 
-def load_bundle(path: Path, types: Mapping[str, EngineType]) -> Loaded:
+def load_bundle(
+    path: Path, types: Mapping[str, EngineType], methods: Mapping[str, MethodType]
+) -> Loaded:
     """Read a directory or a single file. Blocks; raises ConfigError when nothing can be read."""
-    return load(sources(path), types, unix_match)
+    return load(sources(path), types, unix_match, methods)
 
 
 def load(
     files: Iterable[tuple[str, bytes]],
     types: Mapping[str, EngineType],
     ids: Callable[[Mapping[str, Any]], UnixMatch],
+    methods: Mapping[str, MethodType],
 ) -> Loaded:
     """The bundle of `files`, names with contents. `ids` resolves a `unix:` match, see `users`."""
     digest = hashlib.sha256()
@@ -48,13 +52,13 @@ def load(
     for name, data in files:
         digest.update(f"{len(name)}:{name}:{len(data)}:".encode() + data)
         merged.add(*read(name, data))
-    faults = list(check(merged.document, types))
+    faults = list(check(merged.document, types, methods))
     found = [*merged.problems, *map(merged.places.problem, faults)]
     if merged.partial:
         # A name that seems to be missing may stand in what was left out, so nothing is said of it.
         return Loaded(None, _sorted(found))
     broken = frozenset(fault.path[:2] for fault in faults)
-    draft = Draft(merged.document, broken, merged.places, types, ids)
+    draft = Draft(merged.document, broken, merged.places, types, ids, methods)
     compiled = compile_bundle(draft, digest.hexdigest())
     found += map(merged.places.problem, draft.faults)
     warnings = _sorted(map(merged.places.problem, draft.warnings))

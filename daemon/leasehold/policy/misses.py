@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from leasehold.bundle import Bundle, Effect, Grant, Identity, TlsMatch
 from leasehold.conditions import Circumstances
-from leasehold.model import Caller
+from leasehold.login import LoginMatch
+from leasehold.model import Caller, Login
 from leasehold.policy.decide import covers, decide
 
 MOST = 3
@@ -42,7 +43,9 @@ def near_misses(
 
 
 def near_identities(identities: Mapping[str, Identity], caller: Caller) -> tuple[str, ...]:
-    """Identities that the caller's certificate nearly is, one line each, the nearest first."""
+    """Identities that the caller's certificate or login nearly is, one line each, nearest first."""
+    if caller.login is not None:
+        return _near_logins(identities, caller.login)
     if caller.tls is None:
         return ()
     names, issuers = caller.tls.names, caller.tls.issuers
@@ -69,6 +72,20 @@ def _alone(
     """What the rule says where no other does."""
     decision = decide(replace(bundle, grants=(grant,)), identities, path, verb, circumstances)
     return f"{grant.source} alone would allow it" if decision.allowed else decision.rule
+
+
+def _near_logins(identities: Mapping[str, Identity], login: Login) -> tuple[str, ...]:
+    """Identities that agree in some facts of a login, with those that do not."""
+    found = []
+    for identity in identities.values():
+        for match in identity.match:
+            if not isinstance(match, LoginMatch) or match.kind != login.kind:
+                continue
+            missing = match.missing(login)
+            if 0 < len(missing) < len(match.facts) + len(match.globs):
+                line = f"{identity.name} has another {_listed(sorted(set(missing)))}"
+                found.append((len(missing), line))
+    return tuple(text for _, text in sorted(found)[:MOST])
 
 
 def _miss(grant: Grant, names: set[str], path: str, verb: str) -> Iterator[tuple[int, str]]:

@@ -7,8 +7,11 @@ from typing import Any
 
 from leasehold.bundle import Bundle, Facts, Identity, Role
 from leasehold.conditions import Circumstances
+from leasehold.login import LoginMatch
+from leasehold.model import Login
 from leasehold.policy.decide import NO_RULE, Allowed, Decision, covers, decide, longest_s, role_at
-from leasehold.policy.facts import agree, shown
+from leasehold.policy.facts import agree, kind_of, shown
+from leasehold.policy.logins import LOCAL_KINDS, login_with
 from leasehold.policy.misses import MOST, near_misses
 
 NEEDS_ROLE = ("issue", "renew")
@@ -98,11 +101,18 @@ def identities_with(bundle: Bundle, known: Facts) -> list[Identity]:
 
     Facts are compared as they are written.
     """
+    kind = kind_of(known)
+    login = None if kind in LOCAL_KINDS else login_with(kind, known)
     return [
         identity
         for _, identity in sorted(bundle.identities.items())
         if any(agree(match, known) for match in identity.facts)
+        or (login is not None and _logged_in(identity, login))
     ]
+
+
+def _logged_in(identity: Identity, login: Login) -> bool:
+    return any(isinstance(match, LoginMatch) and match.agrees(login) for match in identity.match)
 
 
 def can_json(answer: Answer, *, near: bool) -> dict[str, Any]:

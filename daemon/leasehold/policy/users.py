@@ -11,6 +11,7 @@ from leasehold.bundle import PROCESS_FACTS, Fact, Facts, UnixMatch
 from leasehold.errors import Invalid
 from leasehold.model import NOBODY, Caller, Process, TlsPeer
 from leasehold.policy.facts import kind_of
+from leasehold.policy.logins import LOCAL_KINDS, login_with
 from leasehold.policy.problems import nearest
 
 UNKNOWN = -1
@@ -59,12 +60,15 @@ def unix_match(match: Mapping[str, Any]) -> UnixMatch:
 
 
 def caller_with(facts: Facts) -> Caller:
-    """Somebody with these facts, as the kernel on this host, or a certificate, would tell. Blocks.
+    """Somebody with these facts, as the kernel here, a certificate or a login would tell. Blocks.
 
     Without a group, the ones that the host's database gives the user; without a user, nobody whom
     a match of one could mean. Raises Invalid.
     """
-    if kind_of(facts) == "tls":
+    kind = kind_of(facts)
+    if kind not in LOCAL_KINDS:
+        return Caller.logged_in(login_with(kind, facts))
+    if kind == "tls":
         return Caller.over_tls(TlsPeer(_texts(facts, "san"), _texts(facts, "issuer")))
     try:
         uids = {_uid(str(value)) for name, value in facts if name == "user"}

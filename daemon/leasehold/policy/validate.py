@@ -7,6 +7,8 @@ from typing import Any
 from jsonschema.exceptions import ValidationError
 
 from leasehold.bundle import EngineType
+from leasehold.login import MethodType
+from leasehold.policy.methods import options_schema, policy_schema
 from leasehold.policy.problems import Fault, Path, nearest
 from leasehold.policy.schemas import Validator, schema, validator
 from leasehold.policy.words import words
@@ -19,9 +21,12 @@ def check_sections(document: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _faults(validator({**rules, "properties": kinds}), document, ())
 
 
-def check(document: Mapping[str, Any], types: Mapping[str, EngineType]) -> Iterator[Fault]:
-    """What the policy schema, and those of the engine types, say against the merged document."""
-    yield from _faults(validator(schema("policy")), document, ())
+def check(
+    document: Mapping[str, Any], types: Mapping[str, EngineType], methods: Mapping[str, MethodType]
+) -> Iterator[Fault]:
+    """What the policy schema, and those of the plugins, say against the merged document."""
+    yield from _faults(validator(policy_schema(methods)), document, ())
+    yield from _check_methods(document.get("auth", {}), methods)
     engines = document.get("engines", {})
     for name, engine in engines.items():
         if not isinstance(engine, Mapping):
@@ -44,6 +49,24 @@ def check(document: Mapping[str, Any], types: Mapping[str, EngineType]) -> Itera
         kind = engine.get("type") if isinstance(engine, Mapping) else None
         if isinstance(role, Mapping) and isinstance(kind, str) and kind in validators:
             yield from _faults(validators[kind], role, ("roles", key))
+
+
+def _check_methods(
+    document: Mapping[str, Any], methods: Mapping[str, MethodType]
+) -> Iterator[Fault]:
+    for name, method in document.items():
+        if not isinstance(method, Mapping):
+            continue
+        kind, options = method.get("type"), method.get("options")
+        if isinstance(kind, str) and kind not in methods:
+            installed = ", ".join(sorted(methods)) or "none"
+            yield Fault(
+                ("auth", name, "type"),
+                f"unknown login method {kind}; installed are {installed}{nearest(kind, methods)}",
+            )
+        elif isinstance(kind, str) and isinstance(options, Mapping):
+            rules = validator(options_schema(methods[kind]))
+            yield from _faults(rules, options, ("auth", name, "options"))
 
 
 @cache

@@ -1,6 +1,7 @@
 """Schema errors in words. Pure.
 
-A connection may hold a secret where a reference belongs, so nothing found in one is ever quoted.
+A connection, or the options of a login method, may hold a secret where a reference belongs, so
+nothing found in one is ever quoted.
 """
 
 from typing import Any
@@ -24,7 +25,7 @@ def words(error: ValidationError, path: Path) -> str:
     """What was found at `path` and what is allowed, in one line."""
     limit: Any = error.validator_value
     found: Any = error.instance
-    shown = _kind(found) if "connection" in path[2:3] else _shown(found)
+    shown = _kind(found) if path[2:3] in (("connection",), ("options",)) else _shown(found)
     if said := _allowed(error):
         return f"found {shown}; allowed is {said}"
     match error.validator:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from leasehold.bundle import Bundle, Effect, EngineConfig, Grant, Identity, Reference, Role
+from leasehold.login import MethodConfig
 from leasehold.policy.durations import text
 from leasehold.policy.facts import facts_of, shown
 from leasehold.quota import Quota
@@ -22,6 +23,8 @@ def objects(bundle: Bundle) -> dict[str, Fields]:
         found[f"engine:{name}"] = _engine(engine)
     for (mount, _), role in bundle.roles.items():
         found[role_address(role)] = {"mount": mount, **_role(role)}
+    for name, method in bundle.auth.items():
+        found[f"auth:{name}"] = _method(method)
     for name, identity in bundle.identities.items():
         found[f"identity:{name}"] = _identity(identity)
     found |= _rules(bundle)
@@ -59,6 +62,11 @@ def role_address(role: Role) -> str:
 def _engine(engine: EngineConfig) -> Fields:
     connection = {f"connection.{key}": _plain(value) for key, value in engine.connection.items()}
     return {"type": engine.type, "mount": engine.mount, **connection}
+
+
+def _method(method: MethodConfig) -> Fields:
+    options = {f"options.{key}": _plain(value) for key, value in method.options.items()}
+    return {"type": method.type, **options}
 
 
 def _role(role: Role) -> Fields:

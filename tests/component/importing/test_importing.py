@@ -20,7 +20,7 @@ FILES = ["MIGRATION.md", *(f"{name}.yaml" for name in SECTIONS)]
 
 
 def bundle(out: Path) -> Bundle:
-    loaded = load_bundle(out, installed_engine_types())
+    loaded = load_bundle(out, installed_engine_types(), {})
     assert [problem.line() for problem in loaded.problems] == []
     assert loaded.bundle is not None
     return loaded.bundle

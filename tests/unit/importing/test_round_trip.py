@@ -85,7 +85,7 @@ def test_names_and_statements_come_back_from_the_loader_as_they_were(
     draft = import_bundle(snapshot, TYPES)
     written = files(draft, snapshot, "http://vault.test")
     policy = [(name, text.encode()) for name, text in written.items() if name != GUIDE]
-    loaded = load(policy, TYPES, by_number)
+    loaded = load(policy, TYPES, by_number, {})
     assert [problem.line() for problem in loaded.problems] == []
     assert loaded.bundle is not None
     assert len(draft.places) == len(loaded.bundle.roles) == len(roles)

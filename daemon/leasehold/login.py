@@ -1,0 +1,63 @@
+"""Ways to log in as a policy has them: their types, those it configures, and what identities match
+of their logins. Pure.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from leasehold.caller import Login
+from leasehold.globs import like
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodType:
+    """What a plugin says about its way to log in before its code is imported.
+
+    `schema` is a JSON Schema whose `$defs` describe its `options`, what a `match` of an identity
+    may say of its logins, and what `facts` there are. `x-login` names the fields of a login request
+    that `leasehold login` fills in: `role`, and `secret` for what comes from standard input.
+    """
+
+    name: str
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodConfig:
+    """One configured way to log in, at `auth/<name>/login`.
+
+    `options` are the type's own; secrets are `Reference` values until the daemon resolves them.
+    `fields` is what the type says under `x-login`.
+    """
+
+    name: str
+    type: str
+    options: Mapping[str, Any]
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginMatch:
+    """Somebody who logged in by a method of type `kind`: every fact must be one that was attested.
+
+    `globs` are facts whose values may hold `*`.
+    """
+
+    kind: str
+    facts: tuple[tuple[str, str], ...] = ()
+    globs: tuple[tuple[str, str], ...] = ()
+
+    def missing(self, login: Login) -> list[str]:
+        """The names of facts that do not agree with what was attested."""
+        lacks = [name for name, value in self.facts if (name, value) not in login.facts]
+        return lacks + [
+            name
+            for name, pattern in self.globs
+            if not any(name == has and like(value, pattern) for has, value in login.facts)
+        ]
+
+    def agrees(self, login: Login) -> bool:
+        """Whether all does; a match that names no fact agrees with nobody."""
+        named = bool(self.facts or self.globs)
+        return named and self.kind == login.kind and not self.missing(login)
