@@ -26,7 +26,7 @@ from leasehold.api.drills import DrillHandlers
 from leasehold.api.handlers import Handlers
 from leasehold.api.incidents import incident_handlers
 from leasehold.api.irrevocable import IrrevocableHandlers
-from leasehold.api.listening import ListeningSocket, SocketSpec
+from leasehold.api.listening import ListeningSocket, SocketSpec, hand_on
 from leasehold.api.metrics import MetricsHandlers
 from leasehold.api.openapi import document
 from leasehold.api.policy import PolicyHandlers
@@ -34,37 +34,35 @@ from leasehold.api.quotas import QuotaHandlers
 from leasehold.api.renewals import FailedRenewals
 from leasehold.api.revocations import RevocationHandlers
 from leasehold.api.routes import routes
+from leasehold.api.sealing import SealHandlers
 from leasehold.api.server import ApiServer
 from leasehold.api.tls_listening import TlsListener
 from leasehold.api.token_parts import TokenParts
 from leasehold.api.vault import vault_handlers
 from leasehold.api.whois import WhoisHandlers
 from leasehold.background import Background
-from leasehold.bundle import Reference
-from leasehold.clock import Clock
 from leasehold.creation import Creation
 from leasehold.ending import Ending
 from leasehold.engines.catalog import installed_engine_types, load_engine_class
 from leasehold.engines.registry import Engines
 from leasehold.errors import ConfigError
 from leasehold.events.metrics import Metrics
-from leasehold.events.mqtt import MqttPublisher
 from leasehold.expiry import ExpiryWorker
-from leasehold.hardening import harden
+from leasehold.hardening import begin_anew, harden
 from leasehold.holding import Holding
 from leasehold.identity.attestation import Attestation
 from leasehold.identity.hashing import Hashes
 from leasehold.identity.peercred import in_user_namespace
 from leasehold.inspection import Inspection
 from leasehold.issuance import Issuance
+from leasehold.keys.sealflag import SealFlag
 from leasehold.leases.freeze import Freeze
 from leasehold.leases.names import AccountNames
-from leasehold.leases.sqlite import SQLiteStore
 from leasehold.loops import eternal_tasks
 from leasehold.methods.catalog import installed_methods
 from leasehold.model import EventType
 from leasehold.opening import opened
-from leasehold.policy.references import resolve
+from leasehold.publishing import publisher as publisher_of
 from leasehold.reconcile.applier import Applier
 from leasehold.reconcile.drift import Drift
 from leasehold.reconcile.drill import Drill
@@ -78,7 +76,9 @@ from leasehold.reconcile.policy_drift import not_served
 from leasehold.reconcile.rehearsal import Rehearsal
 from leasehold.reconcile.revocation_book import RevocationBook
 from leasehold.reconcile.revocations import Revocations
+from leasehold.reconcile.sealing import Sealing, Unsealing, may_serve
 from leasehold.removal import Remover
+from leasehold.sealed import until_unsealed
 from leasehold.serving import Serving
 from leasehold.settings import Settings
 from leasehold.sources.choose import source_for
@@ -101,22 +101,32 @@ def run(settings: Settings) -> int:
             "running inside a user namespace, where callers cannot be told apart;"
             " run on the host, or set allow_user_namespace when every caller is mapped"
         )
+    flag, unsealed = SealFlag(settings.state_dir), None
     try:
-        asyncio.run(_serve(settings))
+        if flag.is_set and (unsealed := asyncio.run(until_unsealed(settings, flag))) is None:
+            return 0
+        sealed = asyncio.run(_serve(settings, flag, unsealed))
     except BaseExceptionGroup:
         logger.exception("a part of the daemon ended, so the daemon ends; leases are kept")
         return 1
+    if sealed:
+        hand_on()
+        begin_anew()
     return 0
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bool:
+    """Serve until stopped; returns whether that was to be sealed."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
         metrics, freeze = Metrics(), Freeze()
-        state = await stack.enter_async_context(opened(settings, metrics))
+        given = None if by is None else by.key
+        state = await stack.enter_async_context(opened(settings, metrics, given))
         store, clock, key = state.store, state.clock, state.key
+        if not await may_serve(store, clock, flag, by):
+            return True
         types, engines = installed_engine_types(), Engines(load_engine_class)
         stack.push_async_callback(engines.close)
         serving = Serving(types, engines, key.derive("recipe id"), installed_methods())
@@ -160,14 +170,14 @@ async def _serve(settings: Settings) -> None:
         listening = ListeningSocket(spec)
         stack.callback(listening.close)
         tls = None if settings.tls is None else TlsListener(settings.tls, clock)
-        publisher = await _publisher(settings, store, clock)
+        publisher = await publisher_of(settings, store, clock)
+        holding = Holding(store, ending)
+        stack.callback(holding.close)
         start = await stack.enter_async_context(eternal_tasks())
         await stack.enter_async_context(work)
 
         access = Access(serving.current, store, clock)
         admission = Admission(serving.current, serving.operations, engines, store, clock)
-        holding = Holding(store, ending)
-        stack.callback(holding.close)
         await holding.start()
         issuance = Issuance(
             access=access,
@@ -232,6 +242,7 @@ async def _serve(settings: Settings) -> None:
             access, store, clock, engines, ending, freeze, background, expiry.hurry
         )
         await response.load()
+        sealing = Sealing(access, store, clock, freeze, flag, background, stop.set)
         table = routes(
             *(handlers, policy, questions, of_drills, of_drift, of_metrics, vault, bulk, stuck),
             of_audit,
@@ -240,6 +251,7 @@ async def _serve(settings: Settings) -> None:
             *tokens.handlers,
             QuotaHandlers(access, admission),
             urgent,
+            SealHandlers(sealing),
         )
         api = ApiServer(listening, Dispatcher(table, metrics, tokens), tls, attestation)
         schedule = DrillSchedule(drills, serving, clock)
@@ -279,22 +291,10 @@ async def _serve(settings: Settings) -> None:
         notify("READY=1", f"STATUS=generation {generation.number} is served")
 
         await stop.wait()
-        notify("STOPPING=1")
+        notify("STATUS=sealing" if sealing.done else "STOPPING=1")
         logger.info("stopping: running requests get %g s", settings.drain_s)
         accepting.cancel()
         await asyncio.wait([accepting])
         await api.close(settings.drain_s)
         await upkeep.tell(EventType.STOPPED)
-
-
-async def _publisher(settings: Settings, store: SQLiteStore, clock: Clock) -> MqttPublisher | None:
-    if settings.mqtt is None:
-        return None
-    file = settings.mqtt_password_file
-    return MqttPublisher(
-        url=settings.mqtt,
-        password=None if file is None else await resolve(Reference("file", str(file))),
-        store=store,
-        clock=clock,
-        deployment=settings.deployment or store.deployment_id,
-    )
+        return sealing.done

@@ -21,6 +21,7 @@
     │   ├── EnginePermanent         another try will fail alike
     │   └── TargetChanged           this is not the target that the account was made at
     └── Unavailable                 leasehold cannot keep its promise just now, so it refuses
+        └── Sealed                  somebody had it forget its key, until it is unsealed
 
 Whose fault it was decides what happens: an operator mends a file, a caller mends a request, the
 remover tries again. A text here is shown to people, so it never carries a secret nor the text of a
@@ -160,6 +161,12 @@ class Unavailable(LeaseholdError):
     def __init__(self, message: str, *, retry_after_s: int = 5) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class Sealed(Unavailable):
+    """The daemon has no key and does nothing until it is unsealed, or is about to be so."""
+
+    code = "sealed"
 
 
 class ErrorClass(StrEnum):

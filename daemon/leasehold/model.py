@@ -164,6 +164,8 @@ class EventType(StrEnum):
     CEILING_NEAR = "ceiling-near"
     CLOCK_SUSPECT = "clock-suspect"
     CLOCK_SETTLED = "clock-settled"
+    DAEMON_SEALED = "daemon-sealed"
+    DAEMON_UNSEALED = "daemon-unsealed"
     STARTED = "started"
     STOPPED = "stopped"
 
@@ -202,6 +204,8 @@ PUBLISHED = frozenset(
         EventType.RESPONSE_LOST,
         EventType.QUOTA_REACHED,
         EventType.CEILING_NEAR,
+        EventType.DAEMON_SEALED,
+        EventType.DAEMON_UNSEALED,
     }
 )
 

@@ -31,12 +31,18 @@ class State:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, metrics: Metrics) -> AsyncIterator[State]:
-    """The state directory as the settings have it, until the block is left. Raises ConfigError."""
+async def opened(
+    settings: Settings, metrics: Metrics, key: Key | None = None
+) -> AsyncIterator[State]:
+    """The state directory as the settings have it, until the block is left. Raises ConfigError.
+
+    Without a `key` the key file is read.
+    """
     state_dir = settings.state_dir
     sqlite_files.prepare(state_dir)
     is_new = not (state_dir / sqlite_files.DATABASE).exists()
-    key = load_or_create(settings.key_file, may_create=is_new)
+    if key is None:
+        key = load_or_create(settings.key_file, may_create=is_new)
     store = SQLiteStore(state_dir, key)
     clock, sinks = SystemClock(store.saved_anchor), forwarders(settings, metrics)
     path, chain_key = state_dir / CURRENT, key.derive(KEY_PURPOSE)

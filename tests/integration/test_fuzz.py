@@ -49,6 +49,8 @@ REACHED = {200, 202, 204, 400, 403, 404, 405}
 
 def with_known_places() -> dict[str, Any]:
     told = document()
+    for sealing in ("/v1/sys/seal", "/v1/leasehold/seal"):
+        del told["paths"][sealing]  # one request would end the fuzz
     for item in told["paths"].values():
         for operation in item.values():
             for place in operation["parameters"]:

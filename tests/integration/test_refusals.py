@@ -83,7 +83,7 @@ def test_a_method_that_is_not_served_is_told_which_ones_are(daemon: Daemon) -> N
         ("DELETE", "database/creds/reader", "GET, POST, PUT"),
         ("GET", "database/roles", "LIST"),
         ("DELETE", "database/roles/reader", "GET"),
-        ("PUT", "sys/unseal", ""),
+        ("PUT", "sys/init", "GET"),
     ):
         reply = daemon.request(method, f"/v1/{path}")
         assert (reply.status, reply.headers["Allow"]) == (405, allowed)

@@ -43,18 +43,20 @@ _REFUSED = ("Content-Encoding", "Upgrade", "Expect", "Trailer")
 
 
 class Dispatcher:
-    """Serves one request after the other; no exception of a handler gets past it."""
+    """Serves one request after the other; no exception of a handler gets past it.
+
+    Without `parts` nobody has a token and nothing is wrapped.
+    """
 
     def __init__(
         self,
         routes: Sequence[Route],
         metrics: Metrics,
-        parts: TokenParts,
+        parts: TokenParts | None,
     ) -> None:
         self._routes = routes
         self._metrics = metrics
-        self._tokens = parts.tokens
-        self._wrapping = parts.of_wrapping
+        self._parts = parts
 
     async def serve(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
         """Answer `request`, made by `caller`. The response has been sent when this returns."""
@@ -107,15 +109,15 @@ class Dispatcher:
             raise Invalid("there are no namespaces here; leave X-Vault-Namespace out")
         route, path = self._find(request)
         bearer = _bearer(request)
-        if not route.open:
-            caller = await self._tokens.speaker(caller, bearer.reveal(), route.path)
+        if self._parts is not None and not route.open:
+            caller = await self._parts.tokens.speaker(caller, bearer.reveal(), route.path)
         wrap_s = Fields(request.headers).span_s(WRAP_TTL) or None
         fields = Fields(await read_values(request, route.body_bytes))
         ask = Ask(caller, path, fields, bearer, wrap_s, request.headers.get(REASON, ""))
         reply = _warned(await route.handler(ask), fields)
-        if wrap_s is None or reply.body is None or not reply.enveloped:
+        if self._parts is None or wrap_s is None or reply.body is None or not reply.enveloped:
             return reply
-        return await self._wrapping.wrapped(ask, reply, request.path.removeprefix(PREFIX))
+        return await self._parts.of_wrapping.wrapped(ask, reply, request.path.removeprefix(PREFIX))
 
     def _served_at(self, request: web.BaseRequest) -> str:
         """The methods that do something at this path (RFC 9110, 15.5.6, asks for them)."""

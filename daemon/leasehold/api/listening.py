@@ -52,13 +52,23 @@ class ListeningSocket:
             self._path = None
 
 
+def hand_on() -> None:
+    """Let the program that this process becomes have the socket that systemd passed, if it did."""
+    if _is_passed():
+        os.set_inheritable(_LISTEN_FD, True)
+
+
+def _is_passed() -> bool:
+    return os.environ.get("LISTEN_PID") == str(os.getpid())
+
+
 def _passed_by_systemd() -> socket.socket | None:
-    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+    if not _is_passed():
         return None
     if os.environ.get("LISTEN_FDS") != "1":
         raise ConfigError("systemd passed several sockets; allowed is one ListenStream=")
-    passed = socket.socket(fileno=_LISTEN_FD)
     os.set_inheritable(_LISTEN_FD, False)
+    passed = socket.socket(fileno=os.dup(_LISTEN_FD))  # that one stays, for who listens after us
     listens = passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     if passed.family != socket.AF_UNIX or passed.type != socket.SOCK_STREAM or not listens:
         raise ConfigError("systemd passed no Unix stream socket; allowed is ListenStream=/a/path")

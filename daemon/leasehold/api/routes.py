@@ -24,6 +24,8 @@ from leasehold.api.policy import PolicyHandlers
 from leasehold.api.quotas import QuotaHandlers
 from leasehold.api.replies import Reply
 from leasehold.api.revocations import RevocationHandlers
+from leasehold.api.sealed import SealedHandlers
+from leasehold.api.sealing import SealHandlers
 from leasehold.api.tokens import TokenHandlers
 from leasehold.api.vault import VaultHandlers
 from leasehold.api.whois import WhoisHandlers
@@ -79,6 +81,7 @@ def routes(
     wrapping: WrappingHandlers,
     quotas: QuotaHandlers,
     incidents: IncidentHandlers,
+    seal: SealHandlers,
 ) -> tuple[Route, ...]:
     """The table, first match first."""
     state, mounts, rights = vault.state, vault.mounts, vault.rights
@@ -94,8 +97,9 @@ def routes(
         _route(GET, "sys/init", state.init, open=True),
         _route(GET, "sys/leader", state.leader, open=True),
         _route(WRITE, "sys/init", state.refuse),
-        _route(WRITE, "sys/seal", state.refuse),
-        _route(WRITE, "sys/unseal", state.refuse),
+        _route(WRITE, "sys/seal", seal.seal_as_vault),
+        _route(WRITE, "sys/unseal", state.unseal, open=True),
+        _route(WRITE, "leasehold/seal", seal.seal),
         _route(GET, "sys/mounts", mounts.engines),
         _route(GET, "sys/mounts/{mount}", mounts.engine),
         _route(GET, "sys/mounts/{mount}/tune", mounts.tune),
@@ -194,6 +198,18 @@ def routes(
         _route(CHANGE, "{mount}/config/{name}", configured.refuse_connection),
         _route(CHANGE, "{mount}/config", configured.refuse_connection),
         _route(GET | WRITE, "{mount}/{operation}/{role}", serve.issue),
+    )
+
+
+def sealed_routes(sealed: SealedHandlers) -> tuple[Route, ...]:
+    """The table of a sealed daemon; nobody has a token there."""
+    return (
+        _route(HEALTH, "/health", sealed.health, open=True),
+        _route(HEALTH, "sys/health", sealed.health, open=True),
+        _route(GET, "sys/seal-status", sealed.seal_status, open=True),
+        _route(GET, "sys/init", sealed.init, open=True),
+        _route(WRITE, "sys/unseal", sealed.unseal, open=True),
+        _route(HEALTH | LIST | CHANGE, "/{path…}", sealed.refuse, open=True),
     )
 
 

@@ -1,10 +1,8 @@
 """The routes that tell how the daemon stands, as Vault's clients ask it: for all who may connect.
 
-There is one state: initialised, unsealed, active. Nothing here says anything about targets.
+A daemon that has its key has one state: initialised, unsealed, active; one that is sealed answers
+by `sealed.py`. Nothing here says anything about targets.
 """
-
-from collections.abc import Mapping
-from typing import Any
 
 from leasehold import __version__
 from leasehold.api.described import Field, Holds, described
@@ -47,18 +45,7 @@ class StateHandlers:
         """`sys/health`: that the daemon serves."""
         for name in OTHER_STATES:
             ask.fields.text(name)
-        now = self._clock.wall(self._clock.now_ms())
-        body = {
-            **_STANDING,
-            "standby": False,
-            "performance_standby": False,
-            "replication_performance_mode": "disabled",
-            "replication_dr_mode": "disabled",
-            "server_time_utc": int(now.timestamp()),
-            "version": VERSION,
-        }
-        status = _status(ask)
-        return Reply(status, None if status in _WITHOUT_BODY else body, enveloped=False)
+        return health(ask, self._clock, "activecode", _STATUSES.start, sealed=False)
 
     @described(refusals=(), content="text/plain")
     async def healthz(self, ask: Ask) -> Reply:
@@ -68,18 +55,7 @@ class StateHandlers:
     @described(refusals=(), enveloped=False)
     async def seal_status(self, ask: Ask) -> Reply:
         """`sys/seal-status`: that there is one key, the key file, and that it was read."""
-        body = {
-            "type": "shamir",
-            **_STANDING,
-            "t": 1,
-            "n": 1,
-            "progress": 0,
-            "nonce": "",
-            "version": VERSION,
-            "migration": False,
-            "recovery_seal": False,
-        }
-        return Reply(body=body, enveloped=False)
+        return seal_status(sealed=False)
 
     @described(refusals=(), enveloped=False)
     async def init(self, ask: Ask) -> Reply:
@@ -100,20 +76,62 @@ class StateHandlers:
 
     @described(answers=(), refusals=(Unsupported,))
     async def refuse(self, ask: Ask) -> Reply:
-        """`sys/seal`: that nothing is sealed, unsealed or initialised by hand."""
-        raise Unsupported(
-            "there is nothing to seal or unseal by hand: the key file is made at the first start"
-            " and read at every start; to stop the daemon, end its process"
-        )
+        """`sys/init`: that nothing is initialised by hand."""
+        raise Unsupported("there is nothing to initialise: the first start makes the key file")
+
+    @described(
+        Field("key", Holds.TEXT, "The key in base64; needed by a sealed daemon that has no file."),
+        Field("reset", Holds.FLAG, "Only answer; by default not."),
+        refusals=(),
+        enveloped=False,
+    )
+    async def unseal(self, ask: Ask) -> Reply:
+        """`sys/unseal`: that nothing is sealed."""
+        ask.fields.text("key")
+        ask.fields.flag("reset", default=False)
+        return seal_status(sealed=False)
 
 
-_STANDING: Mapping[str, Any] = {"initialized": True, "sealed": False}
+def seal_status(*, sealed: bool) -> Reply:
+    """What `sys/seal-status` answers."""
+    body = {
+        "type": "shamir",
+        "initialized": True,
+        "sealed": sealed,
+        "t": 1,
+        "n": 1,
+        "progress": 0,
+        "nonce": "",
+        "version": VERSION,
+        "migration": False,
+        "recovery_seal": False,
+    }
+    return Reply(body=body, enveloped=False)
 
 
-def _status(ask: Ask) -> int:
-    text = ask.fields.text("activecode")
+def health(ask: Ask, clock: Clock, option: str, default: int, *, sealed: bool) -> Reply:
+    """What `sys/health` answers, with the status that `option` says or else `default`.
+
+    Raises Invalid.
+    """
+    body = {
+        "initialized": True,
+        "sealed": sealed,
+        "standby": False,
+        "performance_standby": False,
+        "replication_performance_mode": "disabled",
+        "replication_dr_mode": "disabled",
+        "server_time_utc": int(clock.wall(clock.now_ms()).timestamp()),
+        "version": VERSION,
+    }
+    status = _status(ask, option, default)
+    return Reply(status, None if status in _WITHOUT_BODY else body, enveloped=False)
+
+
+def _status(ask: Ask, option: str, default: int) -> int:
+    text = ask.fields.text(option)
     if not text:
-        return _STATUSES.start
+        return default
     if not (text.isascii() and text.isdecimal() and len(text) == 3 and int(text) in _STATUSES):
-        raise Invalid(f"activecode: found '{text[:40]}'; allowed is a status from 200 to 599")
+        raise Invalid(f"{option}: found '{text[:40]}'; allowed is a status from 200 to 599")
     return int(text)

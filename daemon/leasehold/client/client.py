@@ -19,6 +19,7 @@ from leasehold.client.replies import (
     renewed,
     revoked,
 )
+from leasehold.client.sealing import SealCalls
 from leasehold.client.tokens import TokenCalls
 from leasehold.client.world import WorldCalls
 from leasehold.secret import Secret
@@ -33,7 +34,7 @@ TIMEOUT_S = 70.0
 PAGE = 500
 
 
-class Client(TokenCalls, IncidentCalls, PolicyCalls, WorldCalls):
+class Client(TokenCalls, IncidentCalls, PolicyCalls, SealCalls, WorldCalls):
     """Talks to the daemon at `address`; a call takes at most `timeout_s` between two bytes.
 
     `address` is the path of a socket, a text (`unix:///path`, `https://host:port`) or an endpoint;

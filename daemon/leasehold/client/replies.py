@@ -19,6 +19,7 @@ from leasehold.errors import (
     Locked,
     NotFound,
     PolicyRefused,
+    Sealed,
     Stale,
     TooLarge,
     Unavailable,
@@ -204,5 +205,5 @@ def _refusal(status: int, answer: Mapping[str, Any], retry_after: str | None) ->
     if status == 429:
         return LimitReached(text, retry_after_s=wait_s)
     if status in (502, 503):
-        return Unavailable(text, retry_after_s=wait_s)
+        return (Sealed if code == Sealed.code else Unavailable)(text, retry_after_s=wait_s)
     return _CODES.get(code, _REFUSALS.get(status, LeaseholdError))(text)

@@ -34,6 +34,7 @@ class DaemonState(StrEnum):
     """What subscribers are told of the daemon; the broker says `dead` in its stead."""
 
     ONLINE = "online"
+    SEALED = "sealed"
     STOPPED = "stopped"
     DEAD = "dead"
 

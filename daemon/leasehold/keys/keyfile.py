@@ -64,13 +64,18 @@ def load_or_create(path: Path, *, may_create: bool) -> Key:
     if may_create and not text:
         path.unlink()  # the power went while the first key was made; nothing is sealed with it
         return _create(path)
+    if (key := key_from(text)) is None:
+        raise ConfigError(f"{path}: not a key; it must be {KEY_BYTES} bytes in base64")
+    return key
+
+
+def key_from(text: bytes) -> Key | None:
+    """The key that a key file with this text holds; None when it is none."""
     try:
         value = base64.b64decode(text.strip(), validate=True)
     except binascii.Error:
-        value = b""
-    if len(value) != KEY_BYTES:
-        raise ConfigError(f"{path}: not a key; it must be {KEY_BYTES} bytes in base64")
-    return _key(value)
+        return None
+    return _key(value) if len(value) == KEY_BYTES else None
 
 
 def _check(path: Path, info: os.stat_result) -> None:

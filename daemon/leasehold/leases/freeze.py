@@ -7,7 +7,7 @@ they were read nothing is issued.
 
 from collections.abc import Mapping, Sequence
 
-from leasehold.errors import Frozen, Unavailable
+from leasehold.errors import Frozen, Sealed, Unavailable
 from leasehold.leases.matching import Match
 
 
@@ -16,6 +16,8 @@ class Freeze:
 
     def __init__(self) -> None:
         self._open: dict[str, Match] | None = None
+        self.everything = False
+        """Whether nothing at all is issued or renewed, since the daemon is being sealed."""
 
     @property
     def known(self) -> bool:
@@ -35,7 +37,12 @@ class Freeze:
         self._known().pop(incident, None)
 
     def check(self, facts: Mapping[str, str]) -> None:
-        """Raise Frozen when an open incident covers the facts (see `matching.facts_of`)."""
+        """Raise Frozen when an open incident covers the facts (see `matching.facts_of`).
+
+        Raises Sealed when everything is frozen.
+        """
+        if self.everything:
+            raise Sealed("the daemon is being sealed, so nothing is issued or renewed any more")
         for incident, match in self._known().items():
             if match.covers(facts):
                 raise Frozen(

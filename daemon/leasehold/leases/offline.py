@@ -4,12 +4,32 @@ import contextlib
 import os
 import pwd
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 
 from leasehold.errors import ConfigError
 from leasehold.keys.keyfile import Key
 from leasehold.leases import sqlite_files, sqlite_meta, sqlite_rows
 from leasehold.model import AuditHead
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Whose store it is, and under which key; believed without a key, so not proven."""
+
+    deployment_id: str
+    key_id: str
+
+
+def label(state_dir: Path) -> Label:
+    """What a store says of itself to somebody without its key. Blocks. Raises ConfigError."""
+    path = state_dir / sqlite_files.DATABASE
+    try:
+        with contextlib.closing(sqlite_files.connect(path, read_only=True)) as db:
+            known = dict(db.execute("SELECT name, value FROM meta").fetchall())
+        return Label(known["deployment_id"], known["key_id"])
+    except (sqlite3.Error, KeyError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); restore the store") from error
 
 
 def require_owner(state_dir: Path) -> None:

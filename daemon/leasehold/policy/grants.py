@@ -25,6 +25,7 @@ OWN_PATHS = (
     "leasehold/orphans",
     "leasehold/plan",
     "leasehold/quotas",
+    "leasehold/seal",
     "leasehold/status",
     "leasehold/whois",
 )

@@ -33,9 +33,15 @@ async def test_it_is_initialised_unsealed_and_alone(state: StateHandlers) -> Non
     assert (await state.healthz(ask())).raw == b"ok"
 
 
-async def test_there_is_nothing_to_seal(state: StateHandlers) -> None:
+async def test_there_is_nothing_to_initialise(state: StateHandlers) -> None:
     with pytest.raises(Unsupported, match="key file"):
         await state.refuse(ask())
+
+
+async def test_unsealing_what_is_not_sealed_answers_how_it_stands(state: StateHandlers) -> None:
+    body = (await state.unseal(ask({"key": "x"}))).body
+    assert body is not None
+    assert body["sealed"] is False
 
 
 @pytest.mark.parametrize(
