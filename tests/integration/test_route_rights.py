@@ -38,12 +38,12 @@ def daemon(daemon: Daemon, postgres: PostgresServer) -> Daemon:
     return daemon.start()
 
 
-def rows(heading: str) -> Iterator[tuple[str, str, list[str]]]:
-    """The rows of the table below a heading: its first two cells, and the routes in the last."""
+def rows(heading: str) -> Iterator[tuple[list[str], list[str]]]:
+    """The rows of the table below a heading: the cells before the last, and the routes in that."""
     text = PAGE.read_text().partition(f"\n{heading}\n")[2].partition("\n#")[0]
-    for line in re.findall(r"^\| (?!verb|why|---)(.*) \|$", text, re.MULTILINE):
-        first, second, *_, last = (cell.strip().strip("`") for cell in f"{line} ".split(" | "))
-        yield first, second, re.findall(r"`([^`]+)`", f"`{last}`")
+    for line in re.findall(r"^\| (?!verb|why)(.*) \|$", text, re.MULTILINE):
+        *cells, last = line.split(" | ")
+        yield [cell.strip("`") for cell in cells], re.findall(r"`([^`]+)`", last)
 
 
 def asked(daemon: Daemon, route: Route, method: str) -> str:
@@ -82,7 +82,7 @@ def test_every_route_asks_the_one_decision_or_says_why_not(daemon: Daemon) -> No
 
     documented = {
         path: (verb, at)
-        for verb, at, paths in rows("## Which route asks for what")
+        for (verb, at, _), paths in rows("## Which route asks for what")
         for path in paths
     }
     unrecorded = {path for path, request in replies if request not in records}

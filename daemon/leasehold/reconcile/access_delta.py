@@ -1,6 +1,6 @@
 """Who gains and who loses what between two bundles. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from leasehold.bundle import Bundle, Effect, Grant
@@ -34,9 +34,11 @@ def access_delta(
     and lost, since which of the two is the wider one is not known.
     """
     bundles = [new] if old is None else [old, new]
-    paths = sorted({path for bundle in bundles for path in _named(bundle, operations)})
-    before = {} if old is None else rights(old, paths)
-    after = rights(new, paths)
+    served = {path for bundle in bundles for path in served_paths(bundle, operations)}
+    named = {path for bundle in bundles for grant in bundle.grants for path in grant.paths}
+    # What a rule names counts in both bundles, and the path of a role only where there is the role.
+    before = {} if old is None else rights(old, {*served_paths(old, operations), *(named - served)})
+    after = rights(new, {*served_paths(new, operations), *(named - served)})
     gained, lost = [], []
     for key in sorted(before.keys() | after.keys()):
         had, has = before.get(key, _NONE), after.get(key, _NONE)
@@ -48,7 +50,7 @@ def access_delta(
     return AccessDelta(gained=tuple(gained), lost=tuple(lost))
 
 
-def rights(bundle: Bundle, paths: Sequence[str]) -> Rights:
+def rights(bundle: Bundle, paths: Collection[str]) -> Rights:
     """Everything that the bundle's rules allow at the paths, spelt out."""
     found: dict[tuple[str, str, str], set[Right]] = {}
     for grant in bundle.grants:
@@ -103,12 +105,5 @@ def _most(found: frozenset[Right]) -> tuple[float, tuple[str, ...]]:
     return best.longest, tuple(sorted(best.conditions))
 
 
-def _named(bundle: Bundle, operations: Mapping[str, frozenset[str]]) -> Iterator[str]:
-    """The paths of roles, and what rules name beside them."""
-    yield from served_paths(bundle, operations)
-    for grant in bundle.grants:
-        yield from grant.paths
-
-
-def _covered(grant: Grant, paths: Sequence[str]) -> list[str]:
+def _covered(grant: Grant, paths: Collection[str]) -> list[str]:
     return [path for path in paths if any(covers(pattern, path) for pattern in grant.paths)]

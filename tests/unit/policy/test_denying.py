@@ -173,6 +173,17 @@ def test_the_plan_tells_what_a_denial_hours_and_fields_take_away() -> None:
     assert delta((office,), (other,)) == (narrower, narrower)
 
 
+def test_a_role_that_comes_or_goes_is_a_right_that_does() -> None:
+    rules = (rule("p:1", "issue"), denial("p:2", "issue", path="database/creds/gone"))
+    fewer = {place: role for place, role in ROLES.items() if place != ("database", "reader")}
+    without, whole = a_bundle(grants=rules, roles=fewer), a_bundle(grants=rules)
+    for old, new, side in ((without, whole, "gained"), (whole, without, "lost")):
+        found = access_delta(old, new, OPERATIONS)
+        changes = {"gained": found.gained, "lost": found.lost}
+        assert [change.path for change in changes.pop(side)] == [PATH]
+        assert [*changes.values()] == [()]
+
+
 POLICY = """\
 engines: {one: {type: fake, mount: db, connection: {host: h}}}
 roles: {one/app: {group: app, require: {reason: "^[A-Z]+-[0-9]+$"}}}
