@@ -16,6 +16,7 @@ import pymysql
 
 from leasehold.plugin import (
     Account,
+    Ceiling,
     Engine,
     EngineError,
     Health,
@@ -93,6 +94,10 @@ class MysqlEngine(Engine):
             raise translate(error) from error
         finally:
             session.close()
+
+    async def ceilings(self, roles: Mapping[str, Mapping[str, Any]]) -> Sequence[Ceiling]:
+        """Connections, whoever has them."""
+        return [await self._issuing.run(_connections)]
 
     async def issue(self, request: IssueRequest) -> Issued:
         """Make the account: one statement on MySQL, three on MariaDB."""
@@ -191,6 +196,17 @@ class MysqlEngine(Engine):
                 " server would never end the password if leasehold were dead"
             )
         return warnings
+
+
+def _connections(session: Session) -> Ceiling:
+    [(most,)] = session.execute("SELECT @@global.max_connections")
+    [(_, used)] = session.execute("SHOW GLOBAL STATUS LIKE 'Threads_connected'")
+    return Ceiling(
+        name="connections",
+        used=int(used),
+        most=int(most),
+        remedy="raise max_connections, or have clients share connections",
+    )
 
 
 def _page(session: Session, after: str) -> list[str]:

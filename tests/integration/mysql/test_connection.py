@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +31,17 @@ async def test_another_server_is_never_taken_for_the_same(engine: MysqlEngine) -
 async def test_servers_of_one_cluster_are_one_target(mysql: MysqlServer) -> None:
     async with opened(mysql, cluster="payments") as engine:
         assert engine.target_id == "mysql:cluster:payments"
+
+
+async def test_connections_are_a_ceiling_that_everybody_uses(mysql: MysqlServer) -> None:
+    async with opened(mysql) as engine:
+        with ExitStack() as others:
+            for _ in range(5):
+                others.enter_context(mysql.connect())
+            [found] = await engine.ceilings({"reader": READER})
+    [(most,)] = mysql.execute("SELECT @@global.max_connections")
+    assert (found.name, found.most, found.roles) == ("connections", most, None)
+    assert 5 < found.used < most
 
 
 async def test_a_wrong_password_of_the_administrator_is_told_apart(mysql: MysqlServer) -> None:
