@@ -16,6 +16,7 @@ pytest.importorskip("joserfc", reason="the extra jwt is not installed")
 
 from clients.unix_requests import session
 from fakes.issuer import Issuer, signed
+from fakes.kubernetes import REVIEWER, ApiServer
 from servers.daemon import Daemon, policy_for
 from servers.operator import asked, audited
 from servers.postgres import PostgresServer
@@ -70,6 +71,34 @@ def test_hvac_logs_in_with_a_jwt_and_gets_a_credential(
     [issued] = [line for line in audited(by_jwt) if line["event"] == "token-issued"]
     assert "claims.repository=acme/app" in issued["caller"]["who"]
     assert token not in (by_jwt.state / "audit.jsonl").read_text() + by_jwt.log.read_text()
+
+
+def test_hvac_logs_in_as_a_service_account_of_kubernetes(
+    daemon: Daemon, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    api = ApiServer(tmp_path / "api")
+    api.tokens["good"] = api.account("system:serviceaccount:payments:billing")
+    policy: dict[str, Any] = yaml.safe_load(policy_for(postgres))
+    options = api.options(reviewer_token="env:TEST_REVIEWER_TOKEN")
+    policy["auth"] = {"kubernetes": {"type": "kubernetes", "options": options}}
+    account = {"cluster": "prod", "namespace": "payments", "service_account": "billing"}
+    match = [{"kubernetes": account}]
+    policy["identities"]["billing"] = {"owner": "o", "tenant": "t", "match": match}
+    daemon.write_policy(json.dumps(policy))
+    daemon.env["TEST_REVIEWER_TOKEN"] = REVIEWER
+    daemon.start()
+    with api.server.running(), session(daemon.socket) as connection:
+        client = hvac.Client(url="http://localhost", session=connection, token="")
+        auth = client.auth.kubernetes.login(role="billing", jwt="good")["auth"]
+        assert auth["policies"] == ["billing"]
+        assert auth["metadata"]["service_account_namespace"] == "payments"
+        client.token = auth["client_token"]
+        assert client.is_authenticated()
+        client.token = ""
+        with pytest.raises(hvac.exceptions.Forbidden, match="permission denied"):
+            client.auth.kubernetes.login(role="billing", jwt="deleted")
+    kept = (daemon.state / "audit.jsonl").read_text() + daemon.log.read_text()
+    assert REVIEWER not in kept
 
 
 def test_the_command_line_reads_the_proof_from_standard_input_or_a_file(
