@@ -6,7 +6,7 @@ keeps it. How far it has come is not kept here: the leases themselves say that.
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from leasehold.leases.store import Document, Progress
@@ -50,7 +50,8 @@ class Revocation:
 
     def document(self) -> Document:
         """This as the store keeps it."""
-        value = {**asdict(self), "caller": caller_values(self.caller)}
+        value = {each.name: getattr(self, each.name) for each in fields(self)}
+        value |= {"caller": caller_values(self.caller), "outcome": asdict(self.outcome)}
         return Document(KIND, self.id, value)
 
     def forgotten(self) -> Document:
