@@ -59,12 +59,9 @@ def test_a_second_person_is_told_who_is_at_an_apply_and_exits_with_5(
     arguments = [sys.executable, "-m", "leasehold", "apply", "--checksum", checksum]
     with nobody_changes_accounts(postgres):  # so the first one proves its new role for a while
         first = subprocess.Popen([*arguments, "--socket", str(manual.socket)])
-        second = eventually(
-            lambda: (
-                (done := leasehold(manual, "apply", "--checksum", checksum)).returncode == 5
-                and done
-            ),
-            what="a second apply that is refused",
-        )
+        waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        eventually(lambda: postgres.execute(waiting, "postgres"), what="a first apply that waits")
+        second = leasehold(manual, "apply", "--checksum", checksum)
+        assert second.returncode == 5
         assert f"tests (unix:uid={os.getuid()}) is at an apply just now" in second.stderr
     assert first.wait(timeout=60) in (0, 1)
