@@ -22,4 +22,4 @@ def begin_anew() -> NoReturn:
     The kernel throws the whole old address space away (execve(2)), which Python cannot do for a
     single value: it copies, and frees without wiping.
     """
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 (our own words)

@@ -1,8 +1,8 @@
-"""The tasks that run as long as the daemon does, and their owner."""
+"""The tasks that run as long as the daemon does, their owner, and the pace of those in rounds."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, NoReturn
 
 Start = Callable[[str, Coroutine[Any, Any, None]], "asyncio.Task[NoReturn]"]
@@ -28,3 +28,33 @@ async def eternal_tasks() -> AsyncIterator[Start]:
 async def _eternal(name: str, work: Coroutine[Any, Any, None]) -> NoReturn:
     await work
     raise RuntimeError(f"{name} ended by itself")
+
+
+class Rounds:
+    """Work that is done in rounds: at once when woken, ever less often while something is left.
+
+    The first pause has `first_s` seconds; it doubles up to `last_s` while nobody wakes it.
+    """
+
+    def __init__(self, first_s: float, last_s: float) -> None:
+        self._first_s = first_s
+        self._last_s = last_s
+        self._wanted = asyncio.Event()
+
+    def wake(self) -> None:
+        """There may be something new to do."""
+        self._wanted.set()
+
+    async def run(self, work: Callable[[], Awaitable[object]]) -> NoReturn:
+        """Work for ever; what a round returns says by its truth whether something is left."""
+        pause_s = self._first_s
+        while True:
+            if self._wanted.is_set():
+                self._wanted.clear()
+                pause_s = self._first_s
+            left = await work()
+            try:
+                async with asyncio.timeout(pause_s if left else None):
+                    await self._wanted.wait()
+            except TimeoutError:
+                pause_s = min(2 * pause_s, self._last_s)

@@ -102,6 +102,16 @@ class PostgresServer:
                 subprocess.run(["sleep", "0.05"], check=True)
         raise RuntimeError(f"PostgreSQL did not start: {self.log()[-2000:]}")
 
+    def speak_tls(self, certificate: Path, key: Path) -> None:
+        """Offer TLS as well, with this certificate."""
+        for file, name in ((certificate, "server.crt"), (key, "server.key")):
+            copy = Path(shutil.copy(file, self._data / name))
+            copy.chmod(0o600)
+            if self._user is not None:
+                shutil.chown(copy, self._user)
+        self.execute("ALTER SYSTEM SET ssl = on", "postgres")
+        self.execute("SELECT pg_reload_conf()", "postgres")
+
     def stop(self, how: str = "INT") -> None:
         """Stop it: INT is fast, QUIT is immediate, KILL is a crash."""
         if self._process is None:

@@ -43,5 +43,5 @@ class _TellingWhy:
                     self._sock.send(outgoing.read())
                 raise
 
-        made.do_handshake = do_handshake  # type: ignore[method-assign]
+        made.do_handshake = do_handshake  # type: ignore[method-assign]  # of this one
         return made

@@ -4,15 +4,13 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import click
 
 from leasehold.client import Client
 from leasehold.client.endpoint import DEFAULT_SOCKET, find_endpoint
 from leasehold.secret import Secret
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Daemon(Protocol):
@@ -22,7 +20,7 @@ class Daemon(Protocol):
         """A client that sends `token`, to a socket too; without it, the environment's over TLS."""
 
 
-def daemon_option(command: Command) -> Command:
+def daemon_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--address` or `--socket`, else the environment, else the default; passed as `daemon`."""
 
     @click.option(
@@ -45,4 +43,4 @@ def daemon_option(command: Command) -> Command:
 
         return command(*args, daemon=daemon, **options)
 
-    return asking  # type: ignore[return-value]
+    return asking

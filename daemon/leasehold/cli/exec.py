@@ -116,7 +116,7 @@ class _Running:
 
     def run(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
         """Run it to its end: its exit code, as a shell tells it. Raises OSError."""
-        self._child = subprocess.Popen(list(command), env=environment)  # noqa: S603
+        self._child = subprocess.Popen(list(command), env=environment)  # noqa: S603 (the caller's)
         if self._stopped:  # the lease was lost meanwhile
             self.send(signal.SIGTERM)
         code = self._child.wait()

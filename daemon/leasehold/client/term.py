@@ -128,10 +128,11 @@ def pause_s(tries: int, error: LeaseholdError, chance: float) -> float:
 
     Between half and the whole of it, by `chance`.
     """
-    told = isinstance(error, LimitReached | Unavailable) and not isinstance(error, Unreachable)
-    least = error.retry_after_s if told else 0  # type: ignore[attr-defined]
+    least = 0.0
+    if isinstance(error, LimitReached | Unavailable) and not isinstance(error, Unreachable):
+        least = error.retry_after_s
     doubled: float = min(FIRST_PAUSE_S * 2 ** min(tries, 16), LONGEST_PAUSE_S)
-    return max(float(least), doubled * (0.5 + chance / 2))
+    return max(least, doubled * (0.5 + chance / 2))
 
 
 def _half(chance: float) -> float:

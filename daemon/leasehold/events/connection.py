@@ -224,7 +224,7 @@ async def _leave(client: _Client, within_s: float = FAREWELL_S) -> None:
 
 
 def _about(message: Message, packet: int) -> Properties:
-    about = Properties(packet)  # type: ignore[no-untyped-call]
+    about = Properties(packet)  # type: ignore[no-untyped-call]  # paho's
     about.ContentType = message.content_type
     about.PayloadFormatIndicator = 1  # UTF-8
     return about

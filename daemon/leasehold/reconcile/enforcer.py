@@ -16,6 +16,7 @@ from leasehold.errors import LeaseholdError
 from leasehold.failpoints import hit
 from leasehold.leases.lifecycle import LIVE
 from leasehold.leases.store import LeaseStore, Progress
+from leasehold.loops import Rounds
 from leasehold.model import Cause, Event, EventType, Lease, LeaseState
 from leasehold.reconcile.orders import KIND, Order, from_document
 from leasehold.reconcile.revocation import Revocation
@@ -46,26 +47,16 @@ class Enforcer:
         self._ending = ending
         self._book = book
         self._hurry = hurry
-        self._wanted = asyncio.Event()
+        self._rounds = Rounds(FIRST_S, LAST_S)
         self._one = asyncio.Lock()
 
     def wake(self) -> None:
         """There may be new orders."""
-        self._wanted.set()
+        self._rounds.wake()
 
     async def run(self) -> None:
         """Carry out orders as they come; never returns."""
-        pause_s = FIRST_S
-        while True:
-            if self._wanted.is_set():
-                self._wanted.clear()
-                pause_s = FIRST_S
-            standing = await self.carry_out()
-            try:
-                async with asyncio.timeout(pause_s if standing else None):
-                    await self._wanted.wait()
-            except TimeoutError:
-                pause_s = min(2 * pause_s, LAST_S)
+        await self._rounds.run(self.carry_out)
 
     async def settle(self, within_s: float) -> bool:
         """Carry out orders, and give what must end as long to be tried once; whether some stand."""

@@ -6,7 +6,6 @@ lease to end it, so it is a finding first and the lease ends second: `leasehold 
 it removed. Nobody looks in between, or a look would clear what is not so yet.
 """
 
-import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from leasehold.errors import LeaseholdError
 from leasehold.failpoints import hit
 from leasehold.leases import lifecycle
 from leasehold.leases.store import Change, LeaseStore
+from leasehold.loops import Rounds
 from leasehold.model import Event, EventType, Lease, LeaseState
 from leasehold.reconcile.drift import Drift
 from leasehold.reconcile.findings import Kind, Scope, Sighting
@@ -44,29 +44,22 @@ class Forcing:
         self._claims = remover.claims
         self._drift = drift
         self._book = book
-        self._wanted = asyncio.Event()
+        self._rounds = Rounds(FIRST_S, LAST_S)
 
     def wake(self) -> None:
         """There may be new orders."""
-        self._wanted.set()
+        self._rounds.wake()
 
     async def run(self) -> None:
         """Force what orders say as they come; never returns."""
-        pause_s = FIRST_S
-        while True:
-            if self._wanted.is_set():
-                self._wanted.clear()
-                pause_s = FIRST_S
-            try:
-                standing = await self.force()
-            except LeaseholdError as trouble:
-                logger.error("leases cannot be ended by force yet: %s", trouble)
-                standing = True
-            try:
-                async with asyncio.timeout(pause_s if standing else None):
-                    await self._wanted.wait()
-            except TimeoutError:
-                pause_s = min(2 * pause_s, LAST_S)
+        await self._rounds.run(self._round)
+
+    async def _round(self) -> bool:
+        try:
+            return await self.force()
+        except LeaseholdError as trouble:
+            logger.error("leases cannot be ended by force yet: %s", trouble)
+            return True
 
     async def force(self) -> bool:
         """End what was tried in vain, of every order that says so; whether such orders stand."""

@@ -6,7 +6,6 @@ all get told first, and of an engine's leases those that would have lived longes
 on until its leases are gone, whether it is closed meanwhile or not.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -18,6 +17,7 @@ from leasehold.errors import LeaseholdError
 from leasehold.failpoints import hit
 from leasehold.leases.freeze import Freeze
 from leasehold.leases.matching import Match, MatchedLeases
+from leasehold.loops import Rounds
 from leasehold.model import Cause, Event, EventType, Lease, LeaseState
 from leasehold.plugin import Revocability
 from leasehold.reconcile.incident import Incident
@@ -64,11 +64,11 @@ class IncidentResponse:
         self._book = book
         self._reports = reports
         self._hurry = hurry
-        self._wanted = asyncio.Event()
+        self._rounds = Rounds(FIRST_S, LAST_S)
 
     def wake(self) -> None:
         """There is something new to do."""
-        self._wanted.set()
+        self._rounds.wake()
 
     async def load(self) -> None:
         """Freeze what open incidents cover; to be called before the first request is taken.
@@ -85,19 +85,12 @@ class IncidentResponse:
 
     async def run(self) -> None:
         """Respond as incidents come; never returns."""
-        pause_s = FIRST_S
-        while True:
-            if self._wanted.is_set():
-                self._wanted.clear()
-                pause_s = FIRST_S
-            if not self._freeze.known:
-                await self.load()
-            standing = await self.respond() or not self._freeze.known
-            try:
-                async with asyncio.timeout(pause_s if standing else None):
-                    await self._wanted.wait()
-            except TimeoutError:
-                pause_s = min(2 * pause_s, LAST_S)
+        await self._rounds.run(self._round)
+
+    async def _round(self) -> bool:
+        if not self._freeze.known:
+            await self.load()
+        return await self.respond() or not self._freeze.known
 
     async def respond(self) -> bool:
         """Make one round for every incident; whether leases are left that have to go."""

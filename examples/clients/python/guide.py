@@ -1,5 +1,5 @@
-# The listing of the guide to Vault's interface, as it stands there but for the names of hosts and
-# of the database. It needs the daemon's TLS listener; guide_socket.py does the same on its socket.
+# The listing of the guide to Vault's interface, as it stands there but for the names of hosts. It
+# needs the daemon's TLS listener; guide_socket.py does the same on its socket.
 
 # fmt: off
 import os
@@ -16,7 +16,7 @@ creds = client.secrets.database.generate_credentials('app-readonly')
 # Use credentials
 conn = psycopg2.connect(
     host='localhost',
-    database='app',
+    database='mydb',
     user=creds['data']['username'],
     password=creds['data']['password']
 )

@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar
 
 import pymysql
@@ -146,7 +147,7 @@ class MysqlEngine(Engine):
         """Page through the names of accounts, and yield those that match."""
         wanted, after = re.compile(pattern), ""
         while True:
-            names = await self._revoking.run(lambda session: _page(session, after))  # noqa: B023
+            names = await self._revoking.run(partial(_page, after=after))
             for name in names:
                 if wanted.search(name):
                     yield name

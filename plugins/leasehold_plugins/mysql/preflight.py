@@ -54,7 +54,7 @@ class _Granted:
         self.on_mysql = self.everywhere | frozenset(
             right
             for (right,) in session.execute(
-                "SELECT privilege_type FROM information_schema.schema_privileges"  # noqa: S608
+                "SELECT privilege_type FROM information_schema.schema_privileges"  # noqa: S608 (quoted)
                 f" WHERE table_schema = 'mysql' AND grantee IN ({named})"
             )
         )

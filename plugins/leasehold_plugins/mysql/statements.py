@@ -166,7 +166,7 @@ def _filled(statement: Sequence[Token], values: Values) -> str:
                 verifier = literal(values.verifier(plugin))
                 done = f"{done[: found.start()]}IDENTIFIED WITH {plugin} AS {verifier}"
                 continue
-        done += _PLACEHOLDER.sub(lambda it: _quoted(it[1], token.kind, values), token.text)  # noqa: B023
+        done += _PLACEHOLDER.sub(lambda it: _quoted(it[1], token.kind, values), token.text)  # noqa: B023 (used at once)
     return done
 
 
