@@ -100,6 +100,16 @@ def test_without_a_daemon_the_exit_code_is_1(tmp_path: Path) -> None:
         assert "no such socket" in done.stderr
 
 
+def test_a_group_without_a_command_shows_its_help_and_exits_with_1(tmp_path: Path) -> None:
+    for group in ((), ("token",), ("audit",), ("lease",), ("incident",)):
+        done = subprocess.run(
+            [sys.executable, "-m", "leasehold", *group], capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith("Usage: ")
+        assert "Error" not in done.stderr
+
+
 def test_wrong_usage_exits_with_1_as_2_would_say_that_something_differs(tmp_path: Path) -> None:
     for arguments in (("nonsense",), ("read",), ("plan", "--detailed-exitcod"), ("apply", "now")):
         done = leasehold(*arguments, socket=tmp_path / "none.sock")

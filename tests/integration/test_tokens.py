@@ -166,6 +166,23 @@ def test_the_command_line_keeps_a_token_for_its_user_alone(
     assert "Traceback" not in refused.stderr
 
 
+def test_a_token_that_has_ended_keeps_nobody_from_a_login_nor_takes_another_along(
+    daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    daemon.start()
+    leasehold(daemon, "login")
+    kept = (tmp_path / ".leasehold-token").read_text()
+    another = login(daemon)["client_token"]
+    monkeypatch.setenv("LEASEHOLD_TOKEN", another)
+    assert leasehold(daemon, "token", "revoke").returncode == 0
+    assert (tmp_path / ".leasehold-token").read_text() == kept
+    ended = {"X-Vault-Token": another}
+    assert daemon.request("GET", "/v1/auth/token/lookup-self", headers=ended).status == 403
+    # What a command asks first, to learn what a method wants.
+    assert daemon.request("GET", "/v1/sys/auth", headers=ended).status == 200
+
+
 def test_the_facade_of_the_story_logs_in(daemon: Daemon) -> None:
     daemon.start()
     reply = daemon.request("POST", "/api/v1/auth/login", {"method": "unix"})

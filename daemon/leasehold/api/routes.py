@@ -103,7 +103,7 @@ def routes(
         _route(GET, "sys/mounts", mounts.engines),
         _route(GET, "sys/mounts/{mount}", mounts.engine),
         _route(GET, "sys/mounts/{mount}/tune", mounts.tune),
-        _route(GET, "sys/auth", mounts.methods),
+        _route(GET, "sys/auth", mounts.methods, open=True),
         _route(GET, "sys/internal/ui/mounts", mounts.visible),
         _route(GET, "sys/internal/ui/mounts/{path…}", mounts.preflight),
         _route(GET, "sys/internal/specs/openapi", vault.spec.openapi),

@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from leasehold.cli.asking import Daemon, daemon_option
-from leasehold.cli.main import WrongUsage
 from leasehold.cli.output import examples, json_option, print_json
 from leasehold.cli.state import key_file_option, key_of
 from leasehold.errors import NotFound
@@ -48,7 +47,7 @@ def show(
     files are read, all of them, by whoever may read them and the key.
     """
     if not lease and not request:
-        raise WrongUsage("found neither --lease nor --request; give one of them, or both")
+        raise click.UsageError("found neither --lease nor --request; give one of them, or both")
     if state_dir is None:
         found = daemon().audit(lease_id=lease, request_id=request)
     else:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from leasehold.cli.main import WrongUsage
 from leasehold.cli.output import examples, json_option, print_json
 from leasehold.cli.state import key_file_option, key_of, state_dir_option
 from leasehold.events import checkpoints
@@ -70,7 +69,7 @@ def verify(
     known += checkpoints.read(kept) if kept else []
     if files:
         if key_file is None:
-            raise WrongUsage("--file needs --key-file, the key of the deployment")
+            raise click.UsageError("--file needs --key-file, the key of the deployment")
         report = verify_files(files, key_of(key_file).derive(KEY_PURPOSE), known)
     else:
         require_owner(state_dir)
@@ -93,7 +92,7 @@ def verify(
 def _head(text: str) -> AuditHead:
     head = checkpoints.parse(text)
     if head is None:
-        raise WrongUsage(f"--checkpoint: found '{text[:80]}'; allowed is {checkpoints.FORM}")
+        raise click.UsageError(f"--checkpoint: found '{text[:80]}'; allowed is {checkpoints.FORM}")
     return head
 
 

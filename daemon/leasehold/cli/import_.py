@@ -14,7 +14,6 @@ _OUT = click.Path(file_okay=False, path_type=Path)
 
 @click.group(
     "import",
-    no_args_is_help=False,
     epilog=examples("leasehold import vault --address https://vault.internal:8200 --out policies"),
 )
 def import_() -> None:

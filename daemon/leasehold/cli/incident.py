@@ -35,7 +35,6 @@ no_wait_option = click.option("--no-wait", is_flag=True, help="Order it and retu
 
 @click.group(
     "incident",
-    no_args_is_help=False,
     epilog=examples(
         "leasehold incident preview --match tenant=payments",
         "leasehold incident open --match tenant=payments,engine=pg-main --reason T-123",

@@ -11,7 +11,6 @@ from leasehold.cli.output import examples, json_option, print_json, print_pairs,
 
 @click.group(
     "lease",
-    no_args_is_help=False,
     epilog=examples(
         "leasehold lease list database/creds/app-readonly",
         "leasehold lease renew -increment=2h database/creds/app-readonly/01k…",

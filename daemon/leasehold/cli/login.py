@@ -1,7 +1,6 @@
 """`leasehold login`: a token for whoever the connection proves, or what standard input says."""
 
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,9 +8,11 @@ import click
 
 from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.output import examples, json_option, span
+from leasehold.cli.secret_input import read_secret
 from leasehold.cli.token_file import keep
 from leasehold.cli.token_output import print_issued
 from leasehold.client import Client
+from leasehold.secret import Secret
 
 BY_CONNECTION = ("unix", "cert")
 MOST_CHARS = 65_536
@@ -65,34 +66,28 @@ def login(
     client = daemon()
     proof: Mapping[str, object] = {} if role is None else {"role": role}
     if method not in BY_CONNECTION:
-        proof = _proof(client, method, role, _read(proof_file))
+        proof = _proof(client, method, role, read_secret("proof", MOST_CHARS, proof_file))
     issued = client.login(method, ttl, proof)
     if no_store or as_json:
         print_issued(issued, as_json=as_json)
         return
-    file = keep(issued.text)
+    try:
+        file = keep(issued.text)
+    except OSError:
+        daemon(issued.text).revoke_token()  # since nobody has it
+        raise
     names = ", ".join(issued.identities)
     click.echo(f"logged in as {names} for {span(issued.ttl_s)}; the token is in {file}")
 
 
-def _read(file: Path | None) -> str:
-    if file is None:
-        return sys.stdin.read(MOST_CHARS)
-    try:
-        with file.open() as opened:
-            return opened.read(MOST_CHARS)
-    except OSError as error:
-        raise click.FileError(str(file), error.strerror) from error
-
-
-def _proof(client: Client, method: str, role: str | None, text: str) -> dict[str, object]:
+def _proof(client: Client, method: str, role: str | None, proof: Secret) -> dict[str, object]:
     """The fields of the request, called as the type of the method calls them."""
     about = client.login_methods().get(f"{method}/")
     if about is None:
         raise click.UsageError(f"--method: the policy has no login method {method}")
     fields = about["options"] or {}
     named = {} if role is None else {fields.get("role", "role"): role}
-    if not (text := text.strip()):
+    if not (text := proof.reveal()):
         raise click.UsageError("the proof is empty; give it on standard input or --proof-file")
     if text.startswith("{"):
         try:

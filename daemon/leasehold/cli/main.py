@@ -59,12 +59,6 @@ COMMANDS = {
 """Every command with its line in the help, so that showing the help imports none of them."""
 
 
-class WrongUsage(click.UsageError):
-    """A failure as any; click's own code for it, 2, says here that something differs."""
-
-    exit_code = FAILED
-
-
 class Commands(click.Group):
     """Commands by name: `leasehold.cli.<name>:<name>`."""
 
@@ -87,7 +81,8 @@ class Commands(click.Group):
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
-            raise WrongUsage(error.format_message(), error.ctx) from None
+            error.show()
+            ctx.exit(FAILED)  # since click's own code, 2, says here that something differs
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list from the table above."""
@@ -99,7 +94,8 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
-            raise WrongUsage(error.format_message(), error.ctx) from None
+            error.show()
+            ctx.exit(FAILED)  # since click's own code, 2, says here that something differs
         except (click.ClickException, click.exceptions.Exit, click.exceptions.Abort):
             raise
         except LeaseholdError as error:

@@ -90,13 +90,14 @@ def revoke(accessors: tuple[str, ...], daemon: Daemon) -> None:
 
     Your own one is forgotten, too.
     """
-    client = daemon(own_token(os.environ))
+    own = own_token(os.environ)
+    client = daemon(own)
     for accessor in accessors:
         client.revoke_token(accessor)
         click.echo(f"{accessor} revoked")
     if not accessors:
         client.revoke_token()
-        forget()
+        forget(own)
         click.echo("revoked")
 
 
@@ -105,7 +106,7 @@ def revoke(accessors: tuple[str, ...], daemon: Daemon) -> None:
 @daemon_option
 def list_tokens(as_json: bool, daemon: Daemon) -> None:
     """List tokens: yours, or everybody's where the policy lets you list at auth/token."""
-    found = [{**each} for each in daemon().tokens()]
+    found = [{**each} for each in daemon(own_token(os.environ)).tokens()]
     if as_json:
         print_json({"tokens": found})
     elif not found:

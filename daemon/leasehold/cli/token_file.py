@@ -4,14 +4,14 @@ import os
 import secrets
 from pathlib import Path
 
-from leasehold.client.endpoint import TOKEN_FILE
+from leasehold.client.endpoint import kept_token, token_file
 from leasehold.secret import Secret
 
 
 def keep(token: Secret) -> Path:
     """Write the token down, whole or not at all; returns where."""
-    file = Path.home() / TOKEN_FILE
-    new = file.with_name(f"{TOKEN_FILE}.{secrets.token_hex(4)}")
+    file = token_file(os.environ)
+    new = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(handle, "w") as opened:
@@ -25,6 +25,8 @@ def keep(token: Secret) -> Path:
     return file
 
 
-def forget() -> None:
-    """Take the kept token away."""
-    (Path.home() / TOKEN_FILE).unlink(missing_ok=True)
+def forget(token: Secret | None) -> None:
+    """Take the kept token away, if it is this one. Raises ConfigError for what is no token's."""
+    file = token_file(os.environ)
+    if token is not None and token == kept_token(file):
+        file.unlink(missing_ok=True)

@@ -1,12 +1,11 @@
 """`leasehold unseal`: have a sealed daemon start again."""
 
-import sys
-
 import click
 
 from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.output import examples
 from leasehold.cli.seal import wait_until
+from leasehold.cli.secret_input import read_secret
 from leasehold.errors import Invalid
 from leasehold.secret import Secret
 
@@ -32,10 +31,7 @@ def unseal(key_stdin: bool, daemon: Daemon) -> None:
 
 
 def _key() -> Secret:
-    if sys.stdin.isatty():
-        text: str = click.prompt("key", hide_input=True, err=True)
-    else:
-        text = sys.stdin.read(KEY_CHARS)
-    if not text.strip():
+    key = read_secret("key", KEY_CHARS)
+    if not key.reveal():
         raise Invalid("standard input: found nothing; allowed is what the key file held")
-    return Secret(text.strip())
+    return key

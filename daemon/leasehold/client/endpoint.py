@@ -3,8 +3,8 @@
 An address is `unix:///path` or `https://host:port`. Over the Unix socket the kernel tells who asks;
 over TLS a client certificate or a token does. Plain HTTP is refused, to loopback too: the daemon
 serves none, and a token would be readable. The names of the variables are those of Vault's clients
-(https://developer.hashicorp.com/vault/docs/commands#environment-variables), each with one of our
-own that wins where a host has both.
+(https://developer.hashicorp.com/vault/docs/commands#environment-variables); for address and token
+there is one of our own too, which wins where a host has both.
 """
 
 import os
@@ -149,10 +149,15 @@ def own_token(environ: Mapping[str, str]) -> Secret | None:
     for name in ("LEASEHOLD_TOKEN", "VAULT_TOKEN"):
         if text := environ.get(name):
             return _sound(name, Secret(text))
-    return _stored(Path(environ["HOME"], TOKEN_FILE)) if environ.get("HOME") else None
+    return kept_token(token_file(environ))
 
 
-def _stored(file: Path) -> Secret | None:
+def token_file(environ: Mapping[str, str]) -> Path:
+    """Where `leasehold login` keeps a token: in HOME, else in the user's home directory."""
+    return Path(environ.get("HOME") or Path.home(), TOKEN_FILE)
+
+
+def kept_token(file: Path) -> Secret | None:
     """The token in `file`; None when there is no such file."""
     try:
         with open(file, opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as opened:

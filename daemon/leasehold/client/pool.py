@@ -22,9 +22,14 @@ from typing import Generic, Self, TypeVar
 from leasehold.client.client import Client
 from leasehold.client.credential import give_up, take_step
 from leasehold.client.held import LONGEST_WAIT_S, chance, now_s
-from leasehold.client.succession import Act, Adapter, Generation, Succession
+from leasehold.client.succession import (
+    Act,
+    Adapter,
+    Generation,
+    Succession,
+    adapters_fault,
+)
 from leasehold.client.term import DOUBT_S, CredentialLost
-from leasehold.errors import LeaseholdError
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -174,10 +179,11 @@ class DynamicPool(Generic[P, C]):
             else:
                 try:
                     self._swap(self._make())
-                except LeaseholdError as error:
-                    logger.warning("%s: no new credential yet: %s", self._path, error)
+                except Exception as error:  # an adapter's too: the keeper must not end of it
+                    told = adapters_fault(error)
+                    logger.warning("%s: no new credential yet: %s", self._path, told)
                     with self._changed:
-                        self._succession.failed(error, now_s(), chance())
+                        self._succession.failed(told, now_s(), chance())
 
     def _next(self) -> Act | None:
         """Wait for the next thing to do; None when the pool is to be closed."""
@@ -220,6 +226,9 @@ class DynamicPool(Generic[P, C]):
                 if now_s() >= until:
                     break
                 self._wait_until(until)
-        self._adapter.close(generation.pool)
+        try:
+            self._adapter.close(generation.pool)
+        except Exception as error:
+            logger.warning("%s: the old pool: %s", self._path, adapters_fault(error))
         if not generation.term.over:
             give_up(self._client, generation.lease_id)

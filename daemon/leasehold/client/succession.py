@@ -52,6 +52,13 @@ class AsyncAdapter(Protocol[P, C]):
         """End the pool's connections."""
 
 
+def adapters_fault(error: Exception) -> LeaseholdError:
+    """What a pool makes of an adapter's error; the text of a driver's own may hold anything."""
+    if isinstance(error, LeaseholdError):
+        return error
+    return LeaseholdError(f"the adapter failed ({type(error).__name__})")
+
+
 class Generation(HeldCredential, Generic[P]):
     """A pool with its credential, and how many are at work with its connections."""
 

@@ -2,7 +2,7 @@
 
 For each login, all of its policies together are asked about each role that was taken over, as Vault
 asks them. So a pattern (`*`, `+`) is spelled out, and a `deny` or a more special path leaves its
-role out; here nothing can be denied again, since what no rule allows is denied.
+role out; no rule that denies is written, since what no rule allows is denied.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -139,8 +139,8 @@ def note_policies(
             elif reads and "deny" in rule.capabilities:
                 notes.add(
                     about,
-                    f"deny on {rule.path}: here nothing can be denied again; its holders were"
-                    " given the other roles only, so give them no wider path later",
+                    f"deny on {rule.path}: its holders were given the other roles only; a rule"
+                    " with effect: deny keeps it so whatever they are given later",
                 )
             elif reads and rule.demands:
                 demands = ", ".join(sorted(rule.demands))

@@ -11,9 +11,9 @@ from leasehold.policy.durations import text
 _DIFFERENT = """\
 ## What is different for callers
 
-- They ask over a Unix socket, and are known by the user and the groups that they run as.
-  `VAULT_ADDR` becomes `unix:///run/leasehold/leasehold.sock`; no login and no token is needed for
-  that.
+- On the daemon's host they ask over a Unix socket, and are known by the user and the groups that
+  they run as. `VAULT_ADDR` becomes `unix:///run/leasehold/leasehold.sock`; no login and no token is
+  needed for that. From other hosts they ask over TLS, with a certificate or a token.
 - Paths, fields and leases are Vault's: `GET /v1/<mount>/creds/<role>`, `username` and `password`,
   `lease_id`, `lease_duration`, renew and revoke.
 - Account names are computed (`lh…`), since they lead back to their lease.

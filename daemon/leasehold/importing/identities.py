@@ -1,7 +1,8 @@
 """Roles of auth methods as identities, to be filled in. Pure.
 
-Vault knows who asks by a token that a login gave; leasehold by what the kernel says. Nothing in
-Vault says which user a program runs as, so an identity matches nobody until somebody fills it in:
+Vault knows who asks by a token that a login gave; leasehold on its host by what the kernel says.
+Nothing in Vault says which user a program runs as, so an identity matches nobody until somebody
+fills it in, with that or with another proof:
 it names a user with a colon, which no line of /etc/passwd can hold.
 """
 

@@ -54,7 +54,10 @@ def add_quotas(snapshot: Snapshot, draft: Draft) -> None:
         path, most = str(quota.get("path") or "").strip("/"), whole(quota.get("max_leases"))
         about = f"quota {quota.get('name')} on {path or 'everything'}"
         if "max_leases" not in quota:
-            draft.notes.add(about, "leasehold has no limit of requests by time")
+            draft.notes.add(
+                about,
+                "requests are not limited by path; quotas limit how fast an identity gets leases",
+            )
         elif most and path in roles and not quota.get("role"):
             entry = draft.roles[roles[path].role]
             draft.roles[roles[path].role] = _with_most(entry, most, about)

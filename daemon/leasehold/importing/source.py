@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from leasehold.errors import ConfigError
+from leasehold.hosts import is_loopback
 from leasehold.secret import Secret
 
 TOKEN_FILE = ".vault-token"  # noqa: S105  a file's name
@@ -36,8 +37,7 @@ class Source:
     @property
     def exposed(self) -> bool:
         """Whether the token goes over a network in clear."""
-        local = self.host in ("localhost", "::1") or self.host.startswith("127.")
-        return self.socket is None and self.tls is None and not local
+        return self.socket is None and self.tls is None and not is_loopback(self.host)
 
 
 def find_source(address: str | None, environment: Mapping[str, str], home: Path) -> Source:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
 
+from leasehold.hosts import is_loopback
+
 POSTGRESQL = "postgresql"
 _POSTGRES_URL = ("postgres", POSTGRESQL)
 _LIBPQ = re.compile(
@@ -20,7 +22,7 @@ _LIBPQ = re.compile(
     "|target_session_attrs|load_balance_hosts"
 )
 _FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir")
-_LOCAL = ("localhost", "127.", "::1", "[::1]", "/")
+_PORT = re.compile(r":\d*$")
 _PAIR = re.compile(r"\s*(\w+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^\s']*))(?:\s+|$)")
 _GO_MYSQL = re.compile(r"(?:[^@]*@)?tcp\(([^()@/]+)\)/([^?@]*)(?:\?[^@]*)?")
 
@@ -99,7 +101,10 @@ def _for_libpq(
 ) -> list[tuple[str, str]]:
     """The parameters that libpq knows, without what leasehold would refuse."""
     kept = []
-    local = all(host.startswith(_LOCAL) for host in hosts.split(","))
+    local = all(
+        host.startswith("/") or is_loopback(host) or is_loopback(_PORT.sub("", host))
+        for host in hosts.split(",")
+    )
     for key, value in pairs:
         if key == "user" or "pass" in key:
             continue

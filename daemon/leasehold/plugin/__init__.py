@@ -9,6 +9,7 @@ from leasehold.errors import (
 )
 from leasehold.failpoints import hit as failpoint
 from leasehold.globs import like
+from leasehold.hosts import is_loopback
 from leasehold.plugin.engine import (
     Account,
     Ceiling,
@@ -58,6 +59,7 @@ __all__ = [
     "failpoint",
     "hookimpl",
     "hookspec",
+    "is_loopback",
     "like",
     "make_password",
 ]

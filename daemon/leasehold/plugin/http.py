@@ -13,11 +13,11 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
+from leasehold.hosts import is_loopback
 from leasehold.plugin.login import LoginUnavailable
 
 DEADLINE_S = 5.0
 MOST_BYTES = 256 * 1024
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ async def ask(
     """
     target = URL(url, encoded=True)
     host = target.host or ""
-    if target.scheme != "https" and not (target.scheme == "http" and host in _LOOPBACK):
+    if target.scheme != "https" and not (target.scheme == "http" and is_loopback(host)):
         raise LoginUnavailable(f"{host} would be asked without TLS")
     try:
         async with asyncio.timeout(DEADLINE_S):

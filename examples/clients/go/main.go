@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -33,6 +34,9 @@ func getDbCredentials(client *vault.Client, path string) (*connection, error) {
 	secret, err := client.Logical().Read(path)
 	if err != nil {
 		return nil, err
+	}
+	if secret == nil {
+		return nil, fmt.Errorf("%s: there is nothing at this path", path)
 	}
 	username := secret.Data["username"].(string)
 	password := secret.Data["password"].(string)
@@ -61,24 +65,27 @@ func (c *connection) end(client *vault.Client) error {
 	return client.Sys().Revoke(c.leaseID)
 }
 
-func run(ctx context.Context, client *vault.Client, path string) error {
+func run(ctx context.Context, client *vault.Client, path string) (err error) {
 	current, err := getDbCredentials(client, path)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, current.end(client)) }()
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return current.end(client)
+			return nil
 		case reason := <-current.renewer.DoneCh():
 			// Lease expires, get new credentials, and give up the old ones
 			log.Printf("the lease is not renewed further (%v)", reason)
-			old := current
-			if current, err = getDbCredentials(client, path); err != nil {
+			next, err := getDbCredentials(client, path)
+			if err != nil {
 				return err
 			}
+			old := current
+			current = next
 			if err := old.end(client); err != nil {
 				return err
 			}

@@ -56,18 +56,21 @@ async function main(path, seconds) {
   setTimeout(() => { running = false; }, seconds * 1000).unref();
 
   let connection = await getDbConnection(path);
-  while (running) {
-    if (connection.over) {
-      // Get new credentials, and give up the old ones
-      const old = connection;
-      connection = await getDbConnection(path);
-      await end(old);
+  try {
+    while (running) {
+      if (connection.over) {
+        // Get new credentials, and give up the old ones
+        const old = connection;
+        connection = await getDbConnection(path);
+        await end(old);
+      }
+      const { rows } = await connection.pool.query('SELECT current_user AS me');
+      console.log(`a query as ${rows[0].me}`);
+      await pause(1000);
     }
-    const { rows } = await connection.pool.query('SELECT current_user AS me');
-    console.log(`a query as ${rows[0].me}`);
-    await pause(1000);
+  } finally {
+    await end(connection);
   }
-  await end(connection);
 }
 
 main(process.env.LEASEHOLD_PATH || 'database/creds/app-readonly', process.argv[2] || 86400)

@@ -5,12 +5,11 @@ compared (rule S6); there is no way to say otherwise. On this host TLS is used w
 offers it, and checked when the URL names an authority.
 """
 
-import ipaddress
 import ssl
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from leasehold.plugin import EnginePermanent, ErrorClass
+from leasehold.plugin import EnginePermanent, ErrorClass, is_loopback
 
 PORT = 3306
 _SCHEMES = ("mysql", "mariadb")
@@ -32,12 +31,7 @@ class Address:
     @property
     def is_local(self) -> bool:
         """Whether nothing leaves this host."""
-        if self.unix_socket is not None or self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return self.unix_socket is not None or is_loopback(self.host)
 
     def tls(self) -> ssl.SSLContext | None:
         """What the server has to prove, or None where nothing needs to be. Raises EngineError."""

@@ -4,7 +4,6 @@ So a revocation never waits behind callers who want accounts. Every connection k
 leads to (rule W11), and one whose call failed or was cancelled is closed, not reused (rule Q6).
 """
 
-import ipaddress
 import select
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,25 +15,12 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolClosed
 
-from leasehold.plugin import EnginePermanent, EngineTemporary, ErrorClass, Secret
+from leasehold.plugin import EnginePermanent, EngineTemporary, ErrorClass, Secret, is_loopback
 from leasehold_plugins.postgresql.errors import translate
 
 CONNECT_S = 5
 Connection = AsyncConnection[tuple[Any, ...]]
 _VERIFIED = "verify-full"
-
-
-def is_here(host: str) -> bool:
-    """Whether `host`, as libpq reads it, is this machine: a socket (`/`, `@`) or a loopback one.
-
-    A name that only begins like one, `127.example`, is another machine's.
-    """
-    if host == "localhost" or host.startswith(("/", "@")):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Pools:
@@ -148,7 +134,7 @@ class Pools:
         if "password" in self._connection:
             parameters["password"] = _text(self._connection["password"])
         host = str(parameters.get("hostaddr") or parameters.get("host") or "/")
-        if not all(map(is_here, host.split(","))):
+        if not all(part.startswith(("/", "@")) or is_loopback(part) for part in host.split(",")):
             mode = parameters.setdefault("sslmode", _VERIFIED)
             if mode != _VERIFIED:
                 raise EnginePermanent(

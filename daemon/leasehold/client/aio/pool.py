@@ -17,9 +17,14 @@ from typing import Generic, Self, TypeVar
 from leasehold.client.aio.client import AsyncClient
 from leasehold.client.aio.credential import give_up, take_step
 from leasehold.client.held import LONGEST_WAIT_S, chance, now_s
-from leasehold.client.succession import Act, AsyncAdapter, Generation, Succession
+from leasehold.client.succession import (
+    Act,
+    AsyncAdapter,
+    Generation,
+    Succession,
+    adapters_fault,
+)
 from leasehold.client.term import DOUBT_S, CredentialLost
-from leasehold.errors import LeaseholdError
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -159,9 +164,10 @@ class AsyncDynamicPool(Generic[P, C]):
             else:
                 try:
                     await self._swap(await self._make())
-                except LeaseholdError as error:
-                    logger.warning("%s: no new credential yet: %s", self._path, error)
-                    self._succession.failed(error, now_s(), chance())
+                except Exception as error:  # an adapter's too: the keeper must not end of it
+                    told = adapters_fault(error)
+                    logger.warning("%s: no new credential yet: %s", self._path, told)
+                    self._succession.failed(told, now_s(), chance())
         await self._swap(None)
 
     async def _next(self) -> Act | None:
@@ -197,6 +203,9 @@ class AsyncDynamicPool(Generic[P, C]):
                 if now_s() >= until:
                     break
                 await self._wait_until(until)
-        await self._adapter.close(generation.pool)
+        try:
+            await self._adapter.close(generation.pool)
+        except Exception as error:
+            logger.warning("%s: the old pool: %s", self._path, adapters_fault(error))
         if not generation.term.over:
             await give_up(self._client, generation.lease_id)
