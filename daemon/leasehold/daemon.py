@@ -122,8 +122,7 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
         metrics, freeze = Metrics(), Freeze()
-        given = None if by is None else by.key
-        state = await stack.enter_async_context(opened(settings, metrics, given))
+        state = await stack.enter_async_context(opened(settings, metrics, by.key if by else None))
         store, clock, key = state.store, state.clock, state.key
         if not await may_serve(store, clock, flag, by):
             return True
@@ -179,6 +178,7 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
         access = Access(serving.current, store, clock)
         admission = Admission(serving.current, serving.operations, engines, store, clock)
         await holding.start()
+        book = RevocationBook(store)
         issuance = Issuance(
             access=access,
             admission=admission,
@@ -190,6 +190,7 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
             holding=holding,
             ending=ending,
             freeze=freeze,
+            ends=book.ends,
             recipe_of=serving.recipe_of,
             background=background,
         )
@@ -218,7 +219,6 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
         )
         handlers = Handlers(issuance, inspection, FailedRenewals(time.monotonic))
         expiry = ExpiryWorker(store, clock, remover)
-        book = RevocationBook(store)
         enforcer = Enforcer(store, clock, ending, book, expiry.hurry)
         forcing = Forcing(store, clock, remover, drift, book)
         policy = PolicyHandlers(access, applier, store, clock, enforcer.settle)
@@ -241,7 +241,7 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
         urgent, response = incident_handlers(
             access, store, clock, engines, ending, freeze, background, expiry.hurry
         )
-        await response.load()
+        await asyncio.gather(response.load(), enforcer.load())
         sealing = Sealing(access, store, clock, freeze, flag, background, stop.set)
         table = routes(
             *(handlers, policy, questions, of_drills, of_drift, of_metrics, vault, bulk, stuck),

@@ -19,6 +19,7 @@ from leasehold.errors import Invalid, LeaseholdError, Unavailable
 from leasehold.identity.holder import PROCESS, UNIT, HolderGone, Watch, holder_of, watch
 from leasehold.identity.process import Untold
 from leasehold.leases.store import LeaseStore
+from leasehold.loops import all_of
 from leasehold.model import Caller, Cause
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Holding:
         self._watches: dict[str, Watch] = {}
         self._by_descriptor: dict[int, str] = {}
         self._binding: dict[str, int] = {}
+        self._bound_since: set[str] = set()
         self._ended: set[str] = set()
         self._under_way: set[str] = set()
         self._wake = asyncio.Event()
@@ -82,6 +84,7 @@ class Holding:
         try:
             yield
         finally:
+            self._bound_since.add(holder)
             self._binding[holder] -= 1
             if not self._binding[holder]:
                 del self._binding[holder]
@@ -95,15 +98,22 @@ class Holding:
             except (HolderGone, OSError, Unavailable):
                 self._ended.add(holder)
         if self._ended:
-            logger.info("%d holders of leases are gone; their leases end", len(self._ended))
+            logger.info(
+                "%d holders of leases are gone, or cannot be watched; their leases end",
+                len(self._ended),
+            )
 
     async def run(self) -> None:
         """End leases whose holder has ended; never returns."""
         loop = asyncio.get_running_loop()
         loop.add_reader(self._epoll.fileno(), self._collect)
+        forget_at = loop.time() + IDLE_S
         try:
             async with asyncio.TaskGroup() as group:
                 while True:
+                    if loop.time() >= forget_at:
+                        await self._forget_idle()
+                        forget_at = loop.time() + IDLE_S
                     self._wake.clear()
                     for holder in self._ended - self._under_way:
                         self._under_way.add(holder)
@@ -112,7 +122,7 @@ class Holding:
                         async with asyncio.timeout(RETRY_S if self._ended else IDLE_S):
                             await self._wake.wait()
                     except TimeoutError:
-                        await self._forget_idle()
+                        continue
         finally:
             loop.remove_reader(self._epoll.fileno())
 
@@ -147,8 +157,9 @@ class Holding:
     async def _end(self, holder: str) -> None:
         try:
             while leases := await self._store.held_by(holder, PAGE):
-                await asyncio.gather(
-                    *(self._ending.end(each.id, Cause.HOLDER_ENDED) for each in leases)
+                # Told to all first: a target that is slow must not keep the next page.
+                await all_of(
+                    self._ending.end(each.id, Cause.HOLDER_ENDED, wait=False) for each in leases
                 )
             if holder not in self._binding:
                 self._ended.discard(holder)
@@ -161,11 +172,11 @@ class Holding:
             self._under_way.discard(holder)
 
     async def _forget_idle(self) -> None:
+        self._bound_since.clear()  # what is bound while the store is read may not be in it yet
         try:
             held = set(await self._store.holders_bound())
         except LeaseholdError as trouble:
             logger.warning("holders of leases cannot be read: %s", trouble)
             return
-        for holder in [*self._watches]:
-            if holder not in held and holder not in self._binding:
-                self._let_go(holder)
+        for holder in self._watches.keys() - held - self._bound_since - self._binding.keys():
+            self._let_go(holder)

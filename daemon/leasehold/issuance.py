@@ -54,7 +54,10 @@ class RenewedLease:
 
 
 class Issuance:
-    """Carries out the verbs. `recipe_of` freezes what revoking an account of a role will need."""
+    """Carries out the verbs. `recipe_of` freezes what revoking an account of a role will need.
+
+    `ends` says whether a standing order has a lease end.
+    """
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class Issuance:
         holding: Holding,
         ending: Ending,
         freeze: Freeze,
+        ends: Callable[[Lease], bool],
         recipe_of: Callable[[EngineConfig, Role], Recipe],
         background: Background,
     ) -> None:
@@ -82,6 +86,7 @@ class Issuance:
         self._holding = holding
         self._ending = ending
         self._freeze = freeze
+        self._ends = ends
         self._recipe_of = recipe_of
         self._background = background
 
@@ -225,7 +230,7 @@ class Issuance:
         lease = await self._access.own_lease(caller, lease_id, "renew")
         now_ms = self.clock.now_ms()
         if lease.state is not LeaseState.ACTIVE or now_ms >= lease.expires_ms:
-            raise Invalid(f"lease {lease.id} is over, it cannot be renewed; ask for a new one")
+            raise _over(lease)
         engine, account = await self._remover.place(lease)
         if not engine.renewable:
             raise Invalid("lease is not renewable")
@@ -238,6 +243,8 @@ class Issuance:
         )
         expires_ms = now_ms + granted.ttl_s * 1000
         self._check_freeze(lease)
+        if self._ends(lease):
+            raise _over(lease)
         hit("renew.before-target")
         await engine.renew(account, target_expiry(self.clock, expires_ms))
         hit("renew.moved")
@@ -278,3 +285,7 @@ class Issuance:
 
     async def _lost(self, caller: Caller, issued: IssuedLease) -> None:
         await self._ending.end(issued.lease.id, Cause.UNDELIVERED, caller)
+
+
+def _over(lease: Lease) -> Invalid:
+    return Invalid(f"lease {lease.id} is over, it cannot be renewed; ask for a new one")

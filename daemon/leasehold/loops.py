@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Any, NoReturn
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from typing import Any, NoReturn, TypeVar
+
+T = TypeVar("T")
 
 Start = Callable[[str, Coroutine[Any, Any, None]], "asyncio.Task[NoReturn]"]
 
@@ -28,6 +30,15 @@ async def eternal_tasks() -> AsyncIterator[Start]:
 async def _eternal(name: str, work: Coroutine[Any, Any, None]) -> NoReturn:
     await work
     raise RuntimeError(f"{name} ended by itself")
+
+
+async def all_of(works: Iterable[Awaitable[T]]) -> list[T]:
+    """Every result; or, when all have ended, the first error."""
+    results = await asyncio.gather(*works, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
 
 
 class Rounds:

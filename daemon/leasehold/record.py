@@ -26,8 +26,8 @@ from leasehold.secret import Secret
 LEASE_FIELDS = tuple(field.name for field in fields(Lease))
 _line = json.JSONEncoder(separators=(",", ":")).encode
 _fields_of = attrgetter(*LEASE_FIELDS)
-_LABELS = LEASE_FIELDS.index("labels")
-_NO_HANDLE = "{}"
+_EMPTY = {LEASE_FIELDS.index("labels"): "", LEASE_FIELDS.index("handle"): "{}"}
+"""Fields that are JSON, each with what it is when nothing is in it."""
 _SINCE: tuple[Any, ...] = (None, "", {}, None)
 """What a caller's values have gained since the groups were the last of them."""
 _SECRET = "$secret"  # noqa: S105 (the tag, not a secret)
@@ -36,8 +36,8 @@ _SECRET = "$secret"  # noqa: S105 (the tag, not a secret)
 def lease_values(lease: Lease) -> list[Any]:
     """The lease's fields in the order of `LEASE_FIELDS`, as what JSON and SQLite can hold."""
     values = list(_fields_of(lease))
-    values[-1] = json.dumps(dict(lease.handle), sort_keys=True) if lease.handle else _NO_HANDLE
-    values[_LABELS] = json.dumps(dict(lease.labels), sort_keys=True) if lease.labels else ""
+    for at, empty in _EMPTY.items():
+        values[at] = json.dumps(dict(values[at]), sort_keys=True) if values[at] else empty
     return values
 
 
@@ -46,8 +46,8 @@ def lease_from(values: Mapping[str, Any]) -> Lease:
     known = dict(values)
     known["state"] = LeaseState(known["state"])
     known["cause"] = Cause(known["cause"]) if known["cause"] else None
-    known["handle"] = {} if known["handle"] == _NO_HANDLE else json.loads(known["handle"])
-    known["labels"] = json.loads(known["labels"]) if known.get("labels") else {}
+    known["handle"] = json.loads(known["handle"])
+    known["labels"] = json.loads(known.get("labels") or "{}")
     for flag in ("warned", "overdue", "quarantined", "unproven"):
         known[flag] = bool(known[flag])
     return Lease(**known)

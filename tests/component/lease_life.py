@@ -90,8 +90,7 @@ class LeaseLife(LifeModel):
         for order in self.do(self.world.book.standing()):
             for lease_id, known in self.known.items():
                 if lease_id.startswith(order.prefix):
-                    known.ordered |= order.covers(self.do(self.world.lease(lease_id)))
-                    known.ended |= known.ordered
+                    known.ended |= order.covers(self.do(self.world.lease(lease_id)))
         self.clock.advance(ms=1)  # what is issued in the very same instant is hit too
         if begun:
             self.do(self.world.enforcer.carry_out())

@@ -49,7 +49,6 @@ class Known:
     deadline_ms: int
     max_ms: int
     ended: bool = False
-    ordered: bool = False
 
 
 class LifeModel(RuleBasedStateMachine):
@@ -130,7 +129,7 @@ class LifeModel(RuleBasedStateMachine):
         if isinstance(result, LeaseholdError):
             return
         known = self.known[lease_id]
-        assert known.ordered or not known.ended
+        assert not known.ended
         assert self.clock.now_ms() - 60_000 < result.lease.expires_ms <= known.max_ms
         known.deadline_ms = result.lease.expires_ms
 

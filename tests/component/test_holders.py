@@ -102,6 +102,7 @@ async def test_a_process_that_ends_before_its_lease_is_written_does_not_keep_it(
                 lease, _ = await world.creation.make(replace(order, holder=holder))
             await asyncio.sleep(5)
             running.cancel()
+            await world.sweep()
             ended = await world.store.get(lease.id)
             assert ended.state is LeaseState.REVOKED
             assert ended.cause == "holder-ended"

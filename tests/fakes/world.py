@@ -99,6 +99,7 @@ class World:
         self.worker = self.worker_class(self.store, self.clock, self.remover)
         self.ending = Ending(self.store, self.clock, self.remover)
         self.book = RevocationBook(self.store)
+        await self.book.standing()
         self.enforcer = Enforcer(self.store, self.clock, self.ending, self.book, self.worker.hurry)
         self.creation = Creation(
             store=self.store,
@@ -134,6 +135,7 @@ class World:
             holding=self.holding,
             ending=self.ending,
             freeze=self.freeze,
+            ends=self.book.ends,
             recipe_of=self._recipe_of,
             background=self.background,
         )

@@ -4,18 +4,20 @@ What a lease is matched by never changes, so the leases of an incident need no l
 that match and were live at its instant.
 """
 
+import json
 import sqlite3
 from collections.abc import Sequence
 
 from leasehold.leases.matching import Fate, Holding, Match
 from leasehold.leases.sqlite_reads import Reads
+from leasehold.leases.sqlite_usage import UNDAMAGED
 from leasehold.model import Lease, LeaseState
 
 _PATH = "mount || '/' || operation || '/' || role"
 _FAILING = "state = 'revoking' AND last_error <> '' AND next_ms > :since_ms"
 # The deadline that the credential itself was given: revoking brings that of the lease nearer.
 _OWN_END = "coalesce(renewed_ms, issued_ms) + ttl_ms"
-_BOUND = "issued_ms <= :at_ms AND (next_ms IS NOT NULL OR ended_ms >= :at_ms)"
+_BOUND = f"issued_ms <= :at_ms AND (next_ms IS NOT NULL OR ended_ms >= :at_ms) AND {UNDAMAGED}"
 _HOLDINGS = f"""
     SELECT engine, engine_type, {_PATH} AS path, identity, owner, tenant,
         count(*) AS leases, max(expires_ms) AS until_ms
@@ -75,7 +77,8 @@ class MatchingReads(Reads):
 
     async def _asked(self, query: str, match: Match, **values: int) -> list[sqlite3.Row]:
         terms = [_term(name, value, f":m_{name}") for name, value in match.wanted.items()]
-        asked = {**values, **{f"m_{name}": value for name, value in match.wanted.items()}}
+        asked: dict[str, object] = {f"m_{name}": value for name, value in match.wanted.items()}
+        asked |= {**values, "damaged": json.dumps(sorted(self._damaged))}
         text = query.format(where=" AND ".join(terms))
         return await self._read(lambda db: db.execute(text, asked).fetchall())
 

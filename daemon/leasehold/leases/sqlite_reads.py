@@ -205,7 +205,7 @@ class Reads:
     ) -> Progress:
         """How far the end of leases below `prefix` has come."""
         return await self._read(
-            lambda db: sqlite_usage.progress(db, prefix, at_ms, before_generation)
+            lambda db: sqlite_usage.progress(db, prefix, at_ms, before_generation, self._damaged)
         )
 
     async def irrevocable(self, identities: Sequence[str] | None, limit: int) -> list[Lease]:

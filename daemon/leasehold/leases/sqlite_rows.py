@@ -16,7 +16,8 @@ _SETS = ", ".join(f"{name} = ?" for name in (*LEASE_FIELDS[1:], "mac"))
 SELECT = f"SELECT {_COLUMNS}, mac FROM lease"
 INSERT = f"INSERT INTO lease ({_COLUMNS}, mac) VALUES ({_MARKS})"
 UPDATE = f"UPDATE lease SET {_SETS} WHERE id = ? AND version = ?"
-_HOLDER, _LABELS = LEASE_FIELDS.index("holder"), LEASE_FIELDS.index("labels")
+_LATER = tuple(map(LEASE_FIELDS.index, ("holder", "labels")))
+"""Columns that migrations added; they are empty in rows that were written before."""
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -56,11 +57,9 @@ class Rows:
 
 
 def _covered(values: Sequence[Any]) -> Sequence[Any]:
-    """What the MAC of a lease is over: as it was before leases had a holder, or labels, without.
+    """What the MAC of a lease is over: what was there from the start, and what is not empty since.
 
-    Labels stand in a list of their own, so that no text can pass for another column's.
+    Each of the later ones stands with its name, so that no text can pass for another column's.
     """
-    holder, labels = values[_HOLDER], values[_LABELS]
-    held = [] if holder == "" else [holder]
-    told = [] if labels == "" else [[labels]]
-    return [*values[:_HOLDER], *held, *told, *values[_LABELS + 1 :]]
+    first = [value for at, value in enumerate(values) if at not in _LATER]
+    return [*first, *([LEASE_FIELDS[at], values[at]] for at in _LATER if values[at] != "")]

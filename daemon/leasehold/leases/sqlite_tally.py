@@ -21,7 +21,8 @@ def read(db: sqlite3.Connection, rows: Rows) -> Tally:
     found = db.execute("SELECT kind, name, count, mac FROM tally").fetchall()
     if all(rows.verifies(row["mac"], "tally", *tuple(row)[:3]) for row in found):
         tally: Tally = Counter({(row["kind"], row["name"]): row["count"] for row in found})
-        if is_whole(tally):
+        [leases] = db.execute("SELECT EXISTS (SELECT 1 FROM lease)").fetchone()
+        if is_whole(tally) and bool(tally) == bool(leases):
             return tally
         logger.warning("the tally of leases is not whole; they are counted once")
     else:
@@ -30,8 +31,14 @@ def read(db: sqlite3.Connection, rows: Rows) -> Tally:
     for row in db.execute(SELECT):
         with contextlib.suppress(Unavailable):  # a damaged row is told when it is read
             tally.update(counted(rows.lease(row)))
-    db.execute("DELETE FROM tally")
-    keep(db, rows, ((*place, count) for place, count in tally.items()))
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.execute("DELETE FROM tally")
+        keep(db, rows, ((*place, count) for place, count in tally.items()))
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
     return tally
 
 

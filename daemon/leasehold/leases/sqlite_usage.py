@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from leasehold.leases.store import Progress
 from leasehold.quota import Kind
@@ -24,13 +24,16 @@ _COLUMNS = {
     Kind.IDENTITY: "identity",
 }
 _FAILING = "state = 'revoking' AND last_error <> '' AND next_ms > :at_ms"
+# A damaged row is told by itself; what waits for its lease would wait for ever.
+UNDAMAGED = "id NOT IN (SELECT value FROM json_each(:damaged))"
 # A column beside a single max() is of the row that has the maximum (SQLite, "Bare columns").
 PROGRESS = f"""
     SELECT count(*), total(state IN ('disabled', 'revoked')), total(state = 'revoked'),
         total(state = 'revoked' AND last_error <> ''), total({_FAILING}),
         max(CASE WHEN {_FAILING} THEN next_ms END), last_error
     FROM lease
-    WHERE id >= :prefix AND id < :behind AND substr(id, 1, length(:prefix)) = :prefix
+    WHERE {UNDAMAGED} AND id >= :prefix AND id < :behind
+        AND substr(id, 1, length(:prefix)) = :prefix
         AND issued_ms <= :until_ms AND generation < :generation
         AND (next_ms IS NOT NULL OR ended_ms >= :until_ms)
 """
@@ -42,10 +45,15 @@ _EVER_MS = 1 << 62
 
 
 def progress(
-    db: sqlite3.Connection, prefix: str, at_ms: int | None, before_generation: int | None
+    db: sqlite3.Connection,
+    prefix: str,
+    at_ms: int | None,
+    before_generation: int | None,
+    damaged: Iterable[str],
 ) -> Progress:
-    """How far the end of leases below `prefix` has come."""
+    """How far the end of leases below `prefix` has come; of damaged ones nothing is known."""
     values = {
+        "damaged": json.dumps(sorted(damaged)),
         "prefix": prefix,
         "behind": prefix + "\U0010ffff",
         "at_ms": -1 if at_ms is None else at_ms,

@@ -7,15 +7,15 @@ finding itself; what was found there before stands until it can.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
 
 from leasehold.bundle import Generation
 from leasehold.clock import Clock
 from leasehold.engines.registry import Engines
 from leasehold.errors import Invalid, LeaseholdError
 from leasehold.leases.store import LeaseStore
+from leasehold.loops import all_of
 from leasehold.model import Caller
 from leasehold.reconcile.account_report import AccountsReport, EngineAccounts
 from leasehold.reconcile.findings import Finding, Kind, Looked, Scope, Sighting, What
@@ -24,8 +24,6 @@ from leasehold.reconcile.orphans import AccountLook, Accounts
 from leasehold.reconcile.targets import TargetLook
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 FIRST_S = 5.0
 """How long after the start the first look is."""
@@ -98,7 +96,7 @@ class Drift:
             unserved = [Sighting(What.NOT_SERVED, trouble)] if trouble else []
             await self._observe({Scope(Kind.POLICY): unserved})
             bundle = self.generation().bundle
-            for looked in await _all(self._targets.look(bundle, name) for name in bundle.engines):
+            for looked in await all_of(self._targets.look(bundle, name) for name in bundle.engines):
                 await self._observe(looked)
             await self._look_at_accounts()
             self.looked_ms = self._clock.now_ms()
@@ -155,7 +153,7 @@ class Drift:
     async def _look_at_accounts(self) -> AccountsReport:
         names = sorted(self.generation().bundle.engines)
         engines = []
-        for name, seen in zip(names, await _all(map(self._seen_at, names)), strict=True):
+        for name, seen in zip(names, await all_of(map(self._seen_at, names)), strict=True):
             if isinstance(seen, str):
                 engines.append(EngineAccounts(engine=name, trouble=seen))
                 continue
@@ -213,12 +211,3 @@ class Drift:
                 logger.log(level, "engine %s: %d more %s", engine, count, _GROUPED[what])
         if seen.cleared:
             logger.info("drift: %d findings are over", len(seen.cleared))
-
-
-async def _all(works: Iterable[Awaitable[T]]) -> list[T]:
-    """Every result, or the first error when all have ended."""
-    results = await asyncio.gather(*works, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return [result for result in results if not isinstance(result, BaseException)]

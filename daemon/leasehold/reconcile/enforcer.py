@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import replace
+from functools import partial
 
 from leasehold.clock import Clock
 from leasehold.ending import Ending
@@ -54,6 +55,13 @@ class Enforcer:
         """There may be new orders."""
         self._rounds.wake()
 
+    async def load(self) -> None:
+        """Have renewals know what is ordered; to be called before the first request is taken."""
+        try:
+            await self._book.standing()
+        except LeaseholdError as trouble:
+            logger.error("nothing is renewed: the orders cannot be read: %s", trouble)
+
     async def run(self) -> None:
         """Carry out orders as they come; never returns."""
         await self._rounds.run(self.carry_out)
@@ -78,10 +86,11 @@ class Enforcer:
             except LeaseholdError as trouble:
                 logger.error("orders wait: %s", trouble)
                 return [Progress()]
-            works = [*map(self._obey, orders), *map(self._revoke, revocations)]
+            works = [partial(self._obey, each) for each in orders]
+            works += [partial(self._revoke, each) for each in revocations]
             for work in works:
                 try:
-                    progress = await work
+                    progress = await work()
                 except LeaseholdError as trouble:
                     logger.error("an order waits: %s", trouble)
                     progress = Progress()

@@ -111,8 +111,8 @@ class Forcing:
 
 def _was_tried(order: Revocation, lease: Lease) -> bool:
     """Whether an attempt since the order failed; a second look is no attempt."""
-    tried = lease.next_ms is not None and lease.next_ms > order.at_ms
-    return tried and not lifecycle.looks_again(lease)
+    since = lease.next_ms is not None and lease.next_ms > order.at_ms
+    return since and lease.attempts > 0 and not lifecycle.looks_again(lease)
 
 
 def _ended(order: Revocation, lease: Lease, now_ms: int) -> Change:

@@ -37,8 +37,8 @@ class Revocation:
     outcome: Progress = field(default_factory=Progress)
 
     def covers(self, lease: Lease) -> bool:
-        """Whether the lease, whose id begins so, is one that must end."""
-        return lease.issued_ms <= self.at_ms
+        """Whether the lease is one that must end."""
+        return lease.id.startswith(self.prefix) and lease.issued_ms <= self.at_ms
 
     def is_met(self, progress: Progress) -> bool:
         """Whether nothing is left to do: access has ended; by force, the leases have."""

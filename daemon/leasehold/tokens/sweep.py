@@ -7,7 +7,6 @@ it is due and tried again.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable
 
 from leasehold.ending import Ending
 from leasehold.errors import LeaseholdError
@@ -15,6 +14,7 @@ from leasehold.failpoints import hit
 from leasehold.leases.store import LeaseStore
 from leasehold.leases.token_store import TokenChange, TokenStore
 from leasehold.leases.tokens import Token
+from leasehold.loops import all_of
 from leasehold.model import Cause
 from leasehold.tokens.tokens import Tokens
 
@@ -93,17 +93,10 @@ class TokenSweep:
 
     async def _end_children(self, token: Token) -> None:
         while children := await self._store.children(token.accessor, PAGE):
-            await _all(self._tokens.end(child.accessor, Cause.TOKEN) for child in children)
+            await all_of(self._tokens.end(child.accessor, Cause.TOKEN) for child in children)
 
     async def _end_leases(self, token: Token) -> None:
         """Hand its leases to revocation, which is tried for ever; a new one is refused by now."""
         while leases := await self._leases.held_by(token.holder, PAGE):
             hit("token.leases")
-            await _all(self._ending.end(it.id, Cause.TOKEN, wait=False) for it in leases)
-
-
-async def _all(works: Iterable[Awaitable[object]]) -> None:
-    """Do all, then raise what went wrong first."""
-    for result in await asyncio.gather(*works, return_exceptions=True):
-        if isinstance(result, BaseException):
-            raise result
+            await all_of(self._ending.end(it.id, Cause.TOKEN, wait=False) for it in leases)

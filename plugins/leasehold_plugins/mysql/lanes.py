@@ -8,6 +8,7 @@ again (rule Q6).
 
 import asyncio
 import contextlib
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,19 +29,27 @@ class _Call:
     """One piece of work, on its way: what has to be cut off when nobody waits for it any more."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._session: Session | None = None
         self._given_up = False
 
     def begins(self, session: Session) -> None:
         """Raises EngineTemporary when it was given up before it had a connection."""
-        self._session = session
-        if self._given_up:
-            raise EngineTemporary("the call was given up")
+        with self._lock:
+            self._session = session
+            if self._given_up:
+                raise EngineTemporary("the call was given up")
+
+    def ends(self) -> None:
+        """From here on the connection may be another call's."""
+        with self._lock:
+            self._session = None
 
     def give_up(self) -> None:
-        self._given_up = True
-        if self._session is not None:
-            self._session.abort()
+        with self._lock:
+            self._given_up = True
+            if self._session is not None:
+                self._session.abort()
 
 
 class Lane:
@@ -86,6 +95,7 @@ class Lane:
         except BaseException:
             session.close()
             raise
+        call.ends()
         if self._closed or not session.is_open():
             session.close()
         else:

@@ -130,7 +130,9 @@ class Session:
 
     def is_alive(self) -> bool:
         """Whether the server left the idle connection open, told without a round trip."""
-        return not select.select([self._handle], [], [], 0)[0]
+        poll = select.poll()  # select(2) takes no descriptor from 1024 on
+        poll.register(self._handle, select.POLLIN)
+        return not poll.poll(0)
 
     def is_open(self) -> bool:
         """Whether the connection outlived its last statement."""

@@ -170,7 +170,9 @@ class Pools:
 
 async def _still_open(conn: Connection) -> None:
     """Refuse a connection that the server closed while it was idle, without a round trip."""
-    if select.select([conn.fileno()], [], [], 0)[0]:
+    poll = select.poll()  # select(2) takes no descriptor from 1024 on
+    poll.register(conn.fileno(), select.POLLIN)
+    if poll.poll(0):
         await conn.close()  # so that the pool lets go of it
         raise psycopg.OperationalError("the server closed the connection")
 

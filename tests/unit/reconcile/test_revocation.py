@@ -38,9 +38,13 @@ def test_what_the_store_keeps_of_an_order_is_all_of_it(order: Revocation) -> Non
     assert order.forgotten() == replace(kept, value=None)
 
 
-@given(orders, st.integers(START_MS - 1, START_MS + 11))
-def test_an_order_binds_what_was_issued_up_to_its_instant(order: Revocation, issued_ms) -> None:
-    assert order.covers(a_lease(issued_ms=issued_ms)) == (issued_ms <= order.at_ms)
+@given(orders, st.integers(START_MS - 1, START_MS + 11), st.sampled_from(["reader", "readers"]))
+def test_an_order_binds_what_is_below_it_and_was_issued_up_to_its_instant(
+    order: Revocation, issued_ms: int, role: str
+) -> None:
+    lease = a_lease(id=f"database/creds/{role}/one", issued_ms=issued_ms)
+    below = role == "reader" or order.prefix == "database/"
+    assert order.covers(lease) == (below and issued_ms <= order.at_ms)
 
 
 @given(orders, st.integers(0, 5), st.integers(0, 5), st.integers(0, 5))
