@@ -2,7 +2,14 @@
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["servers.postgres", "servers.mosquitto", "servers.git", "servers.mysql"]
+pytest_plugins = [
+    "servers.postgres",
+    "servers.mosquitto",
+    "servers.git",
+    "servers.mysql",
+    "servers.redis",
+    "servers.redis_engines",
+]
 
 # How fast a busy machine is does not belong to any property.
 settings.register_profile("leasehold", deadline=None, suppress_health_check=[HealthCheck.too_slow])

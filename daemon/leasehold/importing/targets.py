@@ -48,9 +48,8 @@ def target(engine_type: str, details: Mapping[str, Any]) -> Target:
     elif tcp := _GO_MYSQL.fullmatch(text):
         found.url = f"{engine_type}://{tcp[1]}/{tcp[2]}"
     elif not text and (host := _plain(details.get("host"))):
-        found.url = f"{engine_type}://{host}" + (
-            f":{port}" if (port := details.get("port")) else ""
-        )
+        scheme = "rediss" if engine_type == "redis" and details.get("tls") else engine_type
+        found.url = f"{scheme}://{host}" + (f":{port}" if (port := details.get("port")) else "")
     if "{{" in found.url:
         found.url = ""
     return found

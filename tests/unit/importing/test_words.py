@@ -88,6 +88,7 @@ def test_what_other_engines_call_an_address_is_one_too() -> None:
     mongo = {"connection_url": "mongodb://{{username}}:{{password}}@db:27017/admin?tls=true"}
     assert target("mongodb", mongo).url == "mongodb://db:27017/admin?tls=true"
     assert target("redis", {"host": "db", "port": 6379}).url == "redis://db:6379"
+    assert target("redis", {"host": "db", "port": 6379, "tls": True}).url == "rediss://db:6379"
     assert target("elasticsearch", {"url": "http://e:9200", "username": "x"}).username == "x"
 
 
