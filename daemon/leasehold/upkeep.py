@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from leasehold.admission.ceilings import AGAIN_S, Ceilings
 from leasehold.clock import SystemClock
@@ -50,6 +51,14 @@ class Upkeep:
         self._also_reload = also_reload
         self._wanted = asyncio.Event()
         self._check_now = asyncio.Event()
+
+    def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What runs as long as the daemon does, by name."""
+        return {
+            "clock": self.watch_clock(),
+            "engine checks": self.check_engines(),
+            "reload": self.reload_when_asked(),
+        }
 
     def reload_soon(self) -> None:
         """Have `reload_when_asked` read the policy again, and others what they read."""

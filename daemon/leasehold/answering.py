@@ -1,0 +1,95 @@
+"""What answers requests, put together once: every route with what serves it."""
+
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from leasehold.api.access import AccessHandlers
+from leasehold.api.audit import AuditHandlers
+from leasehold.api.caller import CallerHandlers
+from leasehold.api.dispatch import Dispatcher
+from leasehold.api.drift import DriftHandlers
+from leasehold.api.drills import DrillHandlers
+from leasehold.api.handlers import Handlers
+from leasehold.api.incidents import incident_handlers
+from leasehold.api.irrevocable import IrrevocableHandlers
+from leasehold.api.metrics import MetricsHandlers
+from leasehold.api.openapi import document
+from leasehold.api.policy import PolicyHandlers
+from leasehold.api.quotas import QuotaHandlers
+from leasehold.api.renewals import FailedRenewals
+from leasehold.api.revocations import RevocationHandlers
+from leasehold.api.routes import routes
+from leasehold.api.sealing import SealHandlers
+from leasehold.api.token_parts import TokenParts
+from leasehold.api.vault import vault_handlers
+from leasehold.api.whois import WhoisHandlers
+from leasehold.core import Core
+from leasehold.events.audit_search import AuditSearch
+from leasehold.events.metrics import Metrics
+from leasehold.identity.attestation import Attestation
+from leasehold.inspection import Inspection
+from leasehold.reconcile.incident_response import IncidentResponse
+from leasehold.reconcile.orphan_removal import OrphanRemoval
+from leasehold.reconcile.revocations import Revocations
+from leasehold.reconcile.sealing import Sealing
+from leasehold.reconciling import Reconciling
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """`dispatcher` answers; the others are to be loaded and run before it does."""
+
+    dispatcher: Dispatcher
+    tokens: TokenParts
+    response: IncidentResponse
+
+    def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What runs as long as the daemon does, by name."""
+        return {**self.tokens.tasks(), "incidents": self.response.run()}
+
+
+def answering_of(
+    core: Core,
+    loops: Reconciling,
+    *,
+    search: AuditSearch,
+    metrics: Metrics,
+    attestation: Attestation,
+    sealing: Sealing,
+    troubles: Callable[[], Sequence[str]],
+) -> Answering:
+    """All routes over the core; `troubles` says what keeps the daemon from being well."""
+    access, store, clock, engines = core.access, core.store, core.clock, core.engines
+    inspection = Inspection(
+        access=access, store=store, engines=engines, clock=clock, troubles=troubles
+    )
+    handlers = Handlers(core.issuance, inspection, FailedRenewals(time.monotonic))
+    tokens = TokenParts(access, store, clock, core.ending, core.serving.methods)
+    urgent, response = incident_handlers(
+        access, store, clock, engines, core.ending, core.freeze, core.background, loops.expiry.hurry
+    )
+    removal = OrphanRemoval(loops.drift, engines, store, clock)
+    revocations = Revocations(
+        access, store, clock, core.book, core.background, loops.enforcer.wake, loops.forcing.wake
+    )
+    table = routes(
+        handlers,
+        PolicyHandlers(access, loops.applier, store, clock, loops.enforcer.settle),
+        AccessHandlers(access, core.serving.operations, search),
+        DrillHandlers(access, loops.drills, clock),
+        DriftHandlers(access, loops.drift, removal, clock, core.background),
+        MetricsHandlers(access, inspection, loops.drift, core.admission, metrics),
+        vault_handlers(access, core.issuance, handlers, core.types, document),
+        RevocationHandlers(revocations, clock),
+        IrrevocableHandlers(access, inspection, loops.expiry.look_now),
+        AuditHandlers(access, search),
+        CallerHandlers(access, attestation),
+        WhoisHandlers(access, store, core.names, clock),
+        *tokens.handlers,
+        QuotaHandlers(access, core.admission),
+        urgent,
+        SealHandlers(sealing),
+    )
+    return Answering(Dispatcher(table, metrics, tokens), tokens, response)

@@ -1,0 +1,98 @@
+"""What hands out and takes back credentials, put together once; all else works with it."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from leasehold.access import Access
+from leasehold.admission.admission import Admission
+from leasehold.background import Background
+from leasehold.bundle import EngineType
+from leasehold.clock import SystemClock
+from leasehold.creation import Creation
+from leasehold.ending import Ending
+from leasehold.engines.catalog import installed_engine_types, load_engine_class
+from leasehold.engines.registry import Engines
+from leasehold.holding import Holding
+from leasehold.issuance import Issuance
+from leasehold.leases.freeze import Freeze
+from leasehold.leases.names import AccountNames
+from leasehold.leases.sqlite import SQLiteStore
+from leasehold.methods.catalog import installed_methods
+from leasehold.opening import State
+from leasehold.reconcile.drill import Drill
+from leasehold.reconcile.revocation_book import RevocationBook
+from leasehold.removal import Remover
+from leasehold.serving import Serving
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """One of each; nothing runs by itself. `engines` and `holding` are to be closed."""
+
+    store: SQLiteStore
+    clock: SystemClock
+    types: Mapping[str, EngineType]
+    serving: Serving
+    engines: Engines
+    names: AccountNames
+    access: Access
+    admission: Admission
+    freeze: Freeze
+    book: RevocationBook
+    remover: Remover
+    ending: Ending
+    creation: Creation
+    drill: Drill
+    holding: Holding
+    issuance: Issuance
+    background: Background
+
+
+def core_of(state: State, work: asyncio.TaskGroup) -> Core:
+    """The core over what is opened; what a request leaves to be done later is a task of `work`."""
+    store, clock, key = state.store, state.clock, state.key
+    types, engines = installed_engine_types(), Engines(load_engine_class)
+    serving = Serving(types, engines, key.derive("recipe id"), installed_methods())
+    names = AccountNames(store.deployment_id, key.derive("account tag"))
+    access = Access(serving.current, store, clock)
+    admission = Admission(serving.current, serving.operations, engines, store, clock)
+    remover = Remover(store, engines, clock)
+    ending = Ending(store, clock, remover)
+    creation = Creation(store=store, clock=clock, names=names, remover=remover, ending=ending)
+    freeze, book, background = Freeze(), RevocationBook(store), Background(work)
+    holding = Holding(store, ending)
+    issuance = Issuance(
+        access=access,
+        admission=admission,
+        store=store,
+        engines=engines,
+        clock=clock,
+        remover=remover,
+        creation=creation,
+        holding=holding,
+        ending=ending,
+        freeze=freeze,
+        ends=book.ends,
+        recipe_of=serving.recipe_of,
+        background=background,
+    )
+    return Core(
+        store=store,
+        clock=clock,
+        types=types,
+        serving=serving,
+        engines=engines,
+        names=names,
+        access=access,
+        admission=admission,
+        freeze=freeze,
+        book=book,
+        remover=remover,
+        ending=ending,
+        creation=creation,
+        drill=Drill(store, clock, creation, ending),
+        holding=holding,
+        issuance=issuance,
+        background=background,
+    )

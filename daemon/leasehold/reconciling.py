@@ -1,0 +1,92 @@
+"""What holds policy, ledger and targets together by itself: the loops beside the requests."""
+
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from leasehold.core import Core
+from leasehold.expiry import ExpiryWorker
+from leasehold.reconcile.applier import Applier
+from leasehold.reconcile.drift import Drift
+from leasehold.reconcile.drill_schedule import DrillSchedule
+from leasehold.reconcile.drills import Drills
+from leasehold.reconcile.enforcer import Enforcer
+from leasehold.reconcile.forcing import Forcing
+from leasehold.reconcile.orphans import AccountLook
+from leasehold.reconcile.policy_drift import not_served
+from leasehold.reconcile.rehearsal import Rehearsal
+from leasehold.settings import Settings
+from leasehold.sources.choose import source_for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciling:
+    """One of each."""
+
+    applier: Applier
+    drills: Drills
+    drift: Drift
+    expiry: ExpiryWorker
+    enforcer: Enforcer
+    forcing: Forcing
+    schedule: DrillSchedule
+
+    def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What runs as long as the daemon does, by name."""
+        return {
+            "expiry": self.expiry.run(),
+            "orders": self.enforcer.run(),
+            "forcing": self.forcing.run(),
+            "policy source": self.applier.follow(),
+            "drills": self.schedule.run(),
+            "drift": self.drift.run(),
+        }
+
+
+def reconciling_of(core: Core, settings: Settings) -> Reconciling:
+    """The loops over the core, as the settings have them."""
+    applier = Applier(
+        source=source_for(settings),
+        serving=core.serving,
+        store=core.store,
+        engines=core.engines,
+        clock=core.clock,
+        rehearsal=Rehearsal(
+            serving=core.serving,
+            engines=core.engines,
+            store=core.store,
+            clock=core.clock,
+            drill=core.drill,
+            background=core.background,
+        ),
+        automatic=settings.apply == "auto",
+    )
+    drills = Drills(
+        serving=core.serving,
+        engines=core.engines,
+        store=core.store,
+        clock=core.clock,
+        ending=core.ending,
+        drill=core.drill,
+        background=core.background,
+    )
+    drift = Drift(
+        generation=core.serving.current,
+        policy_trouble=partial(not_served, applier),
+        engines=core.engines,
+        store=core.store,
+        clock=core.clock,
+        accounts=AccountLook(core.store, core.clock, core.names),
+        every_s=settings.drift_every_s,
+    )
+    expiry = ExpiryWorker(core.store, core.clock, core.remover)
+    return Reconciling(
+        applier=applier,
+        drills=drills,
+        drift=drift,
+        expiry=expiry,
+        enforcer=Enforcer(core.store, core.clock, core.ending, core.book, expiry.hurry),
+        forcing=Forcing(core.store, core.clock, core.remover, drift, core.book),
+        schedule=DrillSchedule(drills, core.serving, core.clock),
+    )
