@@ -112,6 +112,15 @@ class PostgresServer:
         self.execute("ALTER SYSTEM SET ssl = on", "postgres")
         self.execute("SELECT pg_reload_conf()", "postgres")
 
+    @property
+    def socket(self) -> Path:
+        return self._folder / f".s.PGSQL.{self.port}"
+
+    def trust_its_socket(self) -> None:
+        """Ask nobody who comes by the Unix socket for a password."""
+        rules = self._data / "pg_hba.conf"
+        rules.write_text("local all all trust\n" + rules.read_text())
+
     def stop(self, how: str = "INT") -> None:
         """Stop it: INT is fast, QUIT is immediate, KILL is a crash."""
         if self._process is None:

@@ -29,7 +29,8 @@ from leasehold.plugin import (
 )
 from leasehold_plugins.postgresql import ceilings, recipes, statements
 from leasehold_plugins.postgresql.errors import translate
-from leasehold_plugins.postgresql.passwords import Passwords
+from leasehold_plugins.postgresql.iam import TokenPasswords
+from leasehold_plugins.postgresql.passwords import Password, Passwords
 from leasehold_plugins.postgresql.pools import Connection, Pools
 from leasehold_plugins.postgresql.preflight import preflight
 from leasehold_plugins.postgresql.rehearsal import rehearse
@@ -57,6 +58,7 @@ class PostgresqlEngine(Engine):
         self.statement_timeout_s = float(connection.get("statement_timeout", 10))
         self._pools = Pools(connection, self.statement_timeout_s)
         self._passwords = Passwords()
+        self._account_tokens = TokenPasswords("aws_iam", connection.get("aws_region"))
         self._remover = Remover(self._pools)
 
     @property
@@ -71,11 +73,12 @@ class PostgresqlEngine(Engine):
     async def close(self) -> None:
         """Close every connection."""
         self._passwords.close()
+        self._account_tokens.close()
         await self._pools.close()
 
     async def check(self, roles: Sequence[Mapping[str, Any]] = ()) -> Health:
         """Log in anew, and name the rights that the administrator lacks for `roles`."""
-        groups = [group for role in roles for group in role.get("member_of", ())]
+        groups = [group for role in roles for group in recipes.groups_of(role)]
         heirs = [role["reassign_owned_to"] for role in roles if "reassign_owned_to" in role]
         async with self._pools.fresh() as conn:
             return await preflight(conn, groups, heirs)
@@ -88,7 +91,7 @@ class PostgresqlEngine(Engine):
     async def issue(self, request: IssueRequest) -> Issued:
         """Make the account in one transaction and one round trip."""
         account = request.account
-        password = await self._passwords.take(request.password_policy)
+        password = await self._password_for(account, request.password_policy)
         expiry = request.expires_at.isoformat()
         recipe = (account.role, account.name, password.verifier, expiry)
         name = statements.identifier(account.name)
@@ -106,6 +109,12 @@ class PostgresqlEngine(Engine):
                 raise translate(error, sent=True) from error
             failpoint("postgresql.issue.sent")
         return Issued(credential={"username": account.name, "password": password.clear})
+
+    async def _password_for(self, account: Account, policy: PasswordPolicy) -> Password:
+        if recipes.by_token(account.role):
+            token = await self._pools.token(self._account_tokens, account.name)
+            return Password(token, verifier="")
+        return await self._passwords.take(policy)
 
     async def renew(self, account: Account, expires_at: datetime) -> None:
         """Move VALID UNTIL, or do what the role's `renew_statements` say."""
@@ -129,8 +138,7 @@ class PostgresqlEngine(Engine):
     async def login(self, credential: Mapping[str, str | Secret]) -> bool:
         """Whether the credential opens the database now."""
         user, password = str(credential["username"]), credential["password"]
-        parameters = self._pools.parameters()
-        parameters["user"] = user
+        parameters = {**self._pools.place(), "user": user}
         parameters["password"] = password.reveal() if isinstance(password, Secret) else password
         try:
             async with await psycopg.AsyncConnection.connect(**parameters):
@@ -172,6 +180,8 @@ class PostgresqlEngine(Engine):
         if ("member_of" in role) == ("creation_statements" in role):
             both = "both" if "member_of" in role else "neither"
             found.append(f"has {both} of member_of and creation_statements; write one of them")
+        if recipes.by_token(role) and "member_of" not in role:
+            found.append("login: rds_iam goes with member_of, not with creation_statements")
         for key in _STATEMENTS:
             given = role.get(key, [])
             if isinstance(given, str):

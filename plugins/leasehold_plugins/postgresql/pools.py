@@ -17,6 +17,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed
 
 from leasehold.plugin import EnginePermanent, EngineTemporary, ErrorClass, Secret, is_loopback
 from leasehold_plugins.postgresql.errors import translate
+from leasehold_plugins.postgresql.iam import TokenPasswords
 
 CONNECT_S = 5
 Connection = AsyncConnection[tuple[Any, ...]]
@@ -33,16 +34,19 @@ class Pools:
         self._sizes = (most - max(1, most // 4), max(1, most // 4))
         self._pools: tuple[AsyncConnectionPool[Connection], ...] = ()
         self._targets: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
+        self._tokens: TokenPasswords | None = None
+        if (kind := connection.get("authentication", "password")) != "password":
+            self._tokens = TokenPasswords(kind, connection.get("aws_region"))
         self.target = ""
 
     async def open(self) -> None:
         """Connect once to see that it works, then keep pools. Raises EngineError."""
         # The pool would hide why it cannot connect; a connection of our own tells.
         async with self.fresh():
-            parameters = self.parameters()
+            pass
         self._pools = tuple(
             AsyncConnectionPool(
-                kwargs={**parameters, "autocommit": True},
+                kwargs=self._administrator,
                 min_size=0,
                 max_size=size,
                 timeout=CONNECT_S,
@@ -62,12 +66,14 @@ class Pools:
         for pool in self._pools:
             await pool.close(timeout=1)
         self._pools = ()
+        if self._tokens is not None:
+            self._tokens.close()
 
     @asynccontextmanager
     async def fresh(self) -> AsyncIterator[Connection]:
         """A connection of its own: it meets the server, and the login, as they are now."""
         try:
-            conn = await AsyncConnection.connect(**self.parameters(), autocommit=True)
+            conn = await AsyncConnection.connect(**await self._administrator())
         except psycopg.Error as error:
             raise self._cannot_connect(error) from error
         async with conn:
@@ -92,9 +98,9 @@ class Pools:
     @asynccontextmanager
     async def elsewhere(self, database: str) -> AsyncIterator[Connection]:
         """A short connection to another database of the same server."""
-        parameters = {**self.parameters(), "dbname": database}
+        parameters = {**await self._administrator(), "dbname": database}
         try:
-            async with await AsyncConnection.connect(**parameters, autocommit=True) as conn:
+            async with await AsyncConnection.connect(**parameters) as conn:
                 yield conn
         except psycopg.Error as error:
             raise translate(error, sent=True) from error
@@ -121,8 +127,28 @@ class Pools:
         except psycopg.Error as error:
             raise translate(error, sent=sent) from error
 
-    def parameters(self) -> dict[str, Any]:
-        """What libpq is given. Raises EnginePermanent for a url that is not safe (rule S6)."""
+    async def _administrator(self) -> dict[str, Any]:
+        """What libpq is given to log in as the administrator. Raises EngineError."""
+        parameters = {**self.place(), "user": _text(self._connection["username"])}
+        if self._tokens is not None:
+            parameters["password"] = (await self.token(self._tokens, parameters["user"])).reveal()
+        elif "password" in self._connection:
+            parameters["password"] = _text(self._connection["password"])
+        return {**parameters, "autocommit": True}
+
+    async def token(self, tokens: TokenPasswords, user: str) -> Secret:
+        """A token of a cloud that opens this server as `user`. Raises EngineError."""
+        place = self.place()
+        host = str(place.get("host", ""))
+        if not host or "," in host or host.startswith(("/", "@")):
+            raise EnginePermanent(
+                "connection.url names no single host, but a token is made for one",
+                error_class=ErrorClass.INVALID,
+            )
+        return await tokens.make(host, int(place.get("port", 5432)), user)
+
+    def place(self) -> dict[str, Any]:
+        """Where libpq is to go. Raises EnginePermanent for a url that is not safe (rule S6)."""
         try:
             parameters = conninfo_to_dict(_text(self._connection["url"]))
         except psycopg.Error as error:
@@ -130,9 +156,6 @@ class Pools:
                 "connection.url is not a PostgreSQL URL; write postgresql://host:5432/database",
                 error_class=ErrorClass.INVALID,
             ) from error
-        parameters["user"] = _text(self._connection["username"])
-        if "password" in self._connection:
-            parameters["password"] = _text(self._connection["password"])
         host = str(parameters.get("hostaddr") or parameters.get("host") or "/")
         if not all(part.startswith(("/", "@")) or is_loopback(part) for part in host.split(",")):
             mode = parameters.setdefault("sslmode", _VERIFIED)

@@ -9,6 +9,9 @@ from typing import Any
 
 from leasehold_plugins.postgresql import statements
 
+AWS_ACCOUNT_GROUP = "rds_iam"
+"""Members of it log in by token only (Amazon RDS user guide, \"IAM database authentication\")."""
+
 _NOTHING: Mapping[str, str] = dict.fromkeys(statements.KNOWN, "")
 
 _TABLE_GRANT = re.compile(
@@ -20,11 +23,23 @@ def creation(role: Mapping[str, Any], name: str, secret: str, expiry: str) -> li
     """What makes the account `name`, `secret` being the verifier of its password."""
     if custom := role.get("creation_statements"):
         return statements.render(custom, _values(name, expiry, secret))
-    groups = ", ".join(map(statements.identifier, role["member_of"]))
+    groups = ", ".join(map(statements.identifier, groups_of(role)))
+    password = "" if by_token(role) else f" PASSWORD {statements.literal(secret)}"
     return [
-        f"CREATE ROLE {statements.identifier(name)} LOGIN PASSWORD {statements.literal(secret)}"
+        f"CREATE ROLE {statements.identifier(name)} LOGIN{password}"
         f" VALID UNTIL {statements.literal(expiry)} IN ROLE {groups}"
     ]
+
+
+def by_token(role: Mapping[str, Any]) -> bool:
+    """Whether accounts of the role log in with a token of AWS, and have no password."""
+    return role.get("login") == "rds_iam"
+
+
+def groups_of(role: Mapping[str, Any]) -> list[str]:
+    """The group roles that an account becomes a member of."""
+    groups: list[str] = list(role.get("member_of", ()))
+    return [*groups, AWS_ACCOUNT_GROUP] if by_token(role) else groups
 
 
 def rollback(role: Mapping[str, Any], name: str, secret: str, expiry: str) -> list[str]:
