@@ -58,6 +58,11 @@ class Readings:
     wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
 
+def seconds_until(instant: datetime) -> float:
+    """How far off `instant` is by the wall clock; for targets that take an expiry as a duration."""
+    return instant.timestamp() - Readings().wall_ms() / 1000
+
+
 class SystemClock:
     """Lease time from the kernel's clocks, carried on from `saved` when there is one."""
 

@@ -1,12 +1,14 @@
 """P4: whatever happens to the clocks, lease time neither goes back nor is a lease extended."""
 
+from datetime import UTC, datetime, timedelta
+
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from fakes.clock import Machine
 from fakes.leases import START_MS
-from leasehold.clock import SETTLE_MS, SUSPECT_MS, Anchor, SystemClock
+from leasehold.clock import SETTLE_MS, SUSPECT_MS, Anchor, SystemClock, seconds_until
 
 DAY_MS = 86_400_000
 YEAR_MS = 365 * DAY_MS
@@ -191,3 +193,9 @@ def test_the_system_clock_reads_the_kernels_clocks() -> None:
     clock = SystemClock()
     assert clock.now_ms() <= clock.now_ms()
     assert clock.anchor().boot_id
+
+
+def test_how_far_off_an_instant_is_goes_by_the_wall_clock() -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=60)
+    assert abs(seconds_until(soon) - 60) < 5
+    assert abs(seconds_until(soon - timedelta(seconds=120)) + 60) < 5

@@ -1,5 +1,6 @@
 """All that a plugin may import, beside `leasehold.plugin.http`. `__all__` is the contract."""
 
+from leasehold.clock import seconds_until
 from leasehold.errors import (
     EngineError,
     EnginePermanent,
@@ -62,4 +63,5 @@ __all__ = [
     "is_loopback",
     "like",
     "make_password",
+    "seconds_until",
 ]
