@@ -9,6 +9,7 @@ pytest_plugins = [
     "servers.mysql",
     "servers.redis",
     "servers.redis_engines",
+    "servers.elasticsearch",
 ]
 
 # How fast a busy machine is does not belong to any property.
