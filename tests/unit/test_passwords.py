@@ -4,7 +4,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leasehold.plugin import PasswordPolicy, make_password
+from leasehold.plugin import PasswordPolicy, make_password, varied
 
 KINDS = {
     "digits": string.digits,
@@ -34,6 +34,19 @@ def test_a_password_keeps_its_policy(policy) -> None:
     if policy.required.get("symbols"):
         allowed += policy.allowed_symbols
     assert set(password) <= set(allowed)
+
+
+@given(policies())
+def test_a_varied_policy_asks_for_more_and_never_for_less_or_what_has_no_room(
+    policy: PasswordPolicy,
+) -> None:
+    more = varied(policy)
+    assert (more.length, more.allowed_symbols) == (policy.length, policy.allowed_symbols)
+    assert policy.required.items() <= more.required.items()
+    assert sum(more.required.values()) <= policy.length
+    lacking = [kind for kind in KINDS if kind not in policy.required]
+    if sum(policy.required.values()) + len(lacking) <= policy.length:
+        assert all(more.required[kind] == 1 for kind in lacking)
 
 
 def test_passwords_hold_nothing_that_needs_quoting_unless_asked_for() -> None:

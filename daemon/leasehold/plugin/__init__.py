@@ -1,4 +1,7 @@
-"""All that a plugin may import, beside `leasehold.plugin.http`. `__all__` is the contract."""
+"""All that a plugin may import, beside `leasehold.plugin.http` and `leasehold.plugin.lanes`.
+
+`__all__` is the contract.
+"""
 
 from leasehold.clock import seconds_until
 from leasehold.errors import (
@@ -31,7 +34,7 @@ from leasehold.plugin.login import (
     LoginUnavailable,
     Proven,
 )
-from leasehold.plugin.passwords import PasswordPolicy, make_password
+from leasehold.plugin.passwords import PasswordPolicy, make_password, varied
 from leasehold.secret import Secret
 
 __all__ = [
@@ -64,4 +67,5 @@ __all__ = [
     "like",
     "make_password",
     "seconds_until",
+    "varied",
 ]

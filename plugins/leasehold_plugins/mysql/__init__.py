@@ -2,7 +2,7 @@
 
 The recommended recipe is `member_of`: rights stand in a role, and an account is one row more.
 Neither server has an end of an account to the second, so the second line is a password that expires
-after whole days. PyMySQL blocks; it runs in the threads of `lanes.py`.
+after whole days. PyMySQL blocks; it runs in threads.
 """
 
 import asyncio
@@ -29,16 +29,17 @@ from leasehold.plugin import (
     hookimpl,
     make_password,
 )
+from leasehold.plugin.lanes import Driver, Lane
 from leasehold_plugins.mysql import statements
 from leasehold_plugins.mysql.connecting import CONNECT_S, address_of, close, connect
 from leasehold_plugins.mysql.errors import refuses_login, translate
-from leasehold_plugins.mysql.lanes import Lane
 from leasehold_plugins.mysql.making import make, renew
 from leasehold_plugins.mysql.preflight import preflight
 from leasehold_plugins.mysql.removal import remove
 from leasehold_plugins.mysql.session import Session
 
 PAGE = 1000
+_DRIVER = Driver("MySQL", (pymysql.MySQLError,), translate)
 _STATEMENTS = (
     "creation_statements",
     "revocation_statements",
@@ -61,8 +62,8 @@ class MysqlEngine(Engine):
         self._target = ""
         most = int(connection.get("max_connections", 16))
         kept = max(1, most // 4)
-        self._issuing = Lane(self._connect, most - kept, "issuing")
-        self._revoking = Lane(self._connect, kept, "revoking")
+        self._issuing = Lane(self._connect, most - kept, _DRIVER, "issuing")
+        self._revoking = Lane(self._connect, kept, _DRIVER, "revoking")
 
     @property
     def target_id(self) -> str:

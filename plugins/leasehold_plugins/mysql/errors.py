@@ -4,7 +4,7 @@ Numbers below 3000 are mostly shared; MySQL goes on from 3000, MariaDB between 1
 from 4000. Sources: MySQL's Server Error Message Reference, MariaDB's Error Codes.
 """
 
-from pymysql import MySQLError, err
+from pymysql import err
 from pymysql.constants import CR
 
 from leasehold.plugin import EngineError, EnginePermanent, EngineTemporary, ErrorClass
@@ -51,23 +51,23 @@ _CLASSES = {
 }
 
 
-def number_of(error: MySQLError) -> int:
+def number_of(error: Exception) -> int:
     """The server's or the driver's number; 0 for a connection that was closed on this side."""
     first = error.args[0] if error.args else 0
     return first if isinstance(first, int) else -1
 
 
-def is_lost(error: MySQLError) -> bool:
+def is_lost(error: Exception) -> bool:
     """Whether the connection is gone, so that nobody knows whether the server did its work."""
     return number_of(error) in _LOST
 
 
-def refuses_login(error: MySQLError) -> bool:
+def refuses_login(error: Exception) -> bool:
     """Whether the server says no to this very account."""
     return number_of(error) in _LOGIN_REFUSED
 
 
-def translate(error: MySQLError) -> EngineError:
+def translate(error: Exception) -> EngineError:
     """The engine's error for a driver's."""
     number = number_of(error)
     if number in _AWAY:

@@ -1,9 +1,8 @@
-"""Threads with a connection each: some to make accounts, fewer to take them away.
+"""Threads with a connection each, for drivers that block: some to make accounts, fewer to end them.
 
-PyMySQL blocks, so it runs in threads; how many there are is bounded, and so are the connections. A
-revocation never waits behind callers who want accounts. A call that is given up is cut off at its
-socket, so that its thread is free at once, and a connection whose call failed is closed, not used
-again (rule Q6).
+How many threads there are is bounded, and so are the connections. A revocation never waits behind
+callers who want accounts. A call that is given up is cut off at its connection, so that its thread
+is free at once, and a connection whose call failed is closed, not used again (rule Q6).
 """
 
 import asyncio
@@ -12,28 +11,54 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Generic, Protocol, TypeVar
 
-import pymysql
-
-from leasehold.plugin import EngineTemporary
-from leasehold_plugins.mysql.connecting import CONNECT_S
-from leasehold_plugins.mysql.errors import translate
-from leasehold_plugins.mysql.session import Session
+from leasehold.errors import EngineError, EngineTemporary
 
 T = TypeVar("T")
+WAIT_S = 5
+"""How long a call waits for a thread to be free."""
 
 
-class _Call:
+class Session(Protocol):
+    """A connection. It belongs to one thread at a time; any thread may call `abort`."""
+
+    def is_alive(self) -> bool:
+        """Whether the target left the idle connection open, told without a round trip."""
+
+    def is_open(self) -> bool:
+        """Whether the connection outlived its last call."""
+
+    def abort(self) -> None:
+        """Cut the connection off, so that a thread that waits for it goes on at once."""
+
+    def close(self) -> None:
+        """Close the connection, quietly."""
+
+
+S = TypeVar("S", bound=Session)
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """What is called `name` to people, which `errors` it raises, and what they mean."""
+
+    name: str
+    errors: tuple[type[Exception], ...]
+    translate: Callable[[Exception], EngineError]
+
+
+class _Call(Generic[S]):
     """One piece of work, on its way: what has to be cut off when nobody waits for it any more."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._session: Session | None = None
+        self._session: S | None = None
         self._given_up = False
 
-    def begins(self, session: Session) -> None:
+    def begins(self, session: S) -> None:
         """Raises EngineTemporary when it was given up before it had a connection."""
         with self._lock:
             self._session = session
@@ -52,25 +77,26 @@ class _Call:
                 self._session.abort()
 
 
-class Lane:
+class Lane(Generic[S]):
     """At most `size` threads and connections. `connect` is called in a thread."""
 
-    def __init__(self, connect: Callable[[], Session], size: int, name: str) -> None:
+    def __init__(self, connect: Callable[[], S], size: int, driver: Driver, name: str) -> None:
         self._connect = connect
-        self._threads = ThreadPoolExecutor(size, thread_name_prefix=f"leasehold mysql {name}")
+        self._driver = driver
+        self._threads = ThreadPoolExecutor(size, f"leasehold {driver.name} {name}")
         self._free = asyncio.Semaphore(size)
-        self._idle: deque[Session] = deque()
-        self._calls: set[_Call] = set()
+        self._idle: deque[S] = deque()
+        self._calls: set[_Call[S]] = set()
         self._closed = False
 
-    async def run(self, work: Callable[[Session], T]) -> T:
+    async def run(self, work: Callable[[S], T]) -> T:
         """What `work` returns of a connection. Raises EngineError, drivers' errors translated."""
         try:
-            async with asyncio.timeout(CONNECT_S):
+            async with asyncio.timeout(WAIT_S):
                 await self._free.acquire()
         except TimeoutError:
-            raise EngineTemporary("no connection to MySQL in time") from None
-        call = _Call()
+            raise EngineTemporary(f"no connection to {self._driver.name} in time") from None
+        call = _Call[S]()
         try:
             future = self._threads.submit(self._work, call, work)
         except RuntimeError:
@@ -84,14 +110,14 @@ class Lane:
             call.give_up()
             raise
 
-    def _work(self, call: _Call, work: Callable[[Session], T]) -> T:
+    def _work(self, call: _Call[S], work: Callable[[S], T]) -> T:
         session = self._take() or self._connect()
         try:
             call.begins(session)
             result = work(session)
-        except pymysql.MySQLError as error:
+        except self._driver.errors as error:
             session.close()
-            raise translate(error) from error
+            raise self._driver.translate(error) from error
         except BaseException:
             session.close()
             raise
@@ -102,7 +128,7 @@ class Lane:
             self._idle.append(session)
         return result
 
-    def _take(self) -> Session | None:
+    def _take(self) -> S | None:
         with contextlib.suppress(IndexError):
             while True:
                 session = self._idle.pop()
@@ -111,11 +137,11 @@ class Lane:
                 session.close()
         return None
 
-    def _done(self, loop: asyncio.AbstractEventLoop, call: _Call, _: Future[object]) -> None:
+    def _done(self, loop: asyncio.AbstractEventLoop, call: _Call[S], _: Future[object]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed, nobody waits any more
             loop.call_soon_threadsafe(self._forget, call)
 
-    def _forget(self, call: _Call) -> None:
+    def _forget(self, call: _Call[S]) -> None:
         self._calls.discard(call)
         self._free.release()
 
