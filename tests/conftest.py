@@ -6,6 +6,7 @@ pytest_plugins = [
     "servers.postgres",
     "servers.mosquitto",
     "servers.git",
+    "servers.mssql",
     "servers.mysql",
     "servers.redis",
     "servers.redis_engines",
