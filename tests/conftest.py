@@ -8,6 +8,7 @@ pytest_plugins = [
     "servers.git",
     "servers.mssql",
     "servers.mysql",
+    "servers.oracle",
     "servers.redis",
     "servers.redis_engines",
     "servers.elasticsearch",

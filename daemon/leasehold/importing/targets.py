@@ -24,6 +24,7 @@ _LIBPQ = re.compile(
 _FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir")
 _PORT = re.compile(r":\d*$")
 _PAIR = re.compile(r"\s*(\w+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^\s']*))(?:\s+|$)")
+_EZCONNECT = re.compile(r"[^@]*@(?://)?([\w.-]+(?::\d+)?)/([\w.-]+)")
 _GO_MYSQL = re.compile(r"(?:[^@]*@)?tcp\(([^()@/]+)\)/([^?@]*)(?:\?[^@]*)?")
 
 
@@ -45,6 +46,8 @@ def target(engine_type: str, details: Mapping[str, Any]) -> Target:
         _from_url(found, scheme, rest, libpq=engine_type == POSTGRESQL)
     elif engine_type == POSTGRESQL:
         _from_keywords(found, text)
+    elif engine_type == "oracle" and (easy := _EZCONNECT.fullmatch(text)):
+        found.url = f"{engine_type}://{easy[1]}/{easy[2]}"
     elif tcp := _GO_MYSQL.fullmatch(text):
         found.url = f"{engine_type}://{tcp[1]}/{tcp[2]}"
     elif not text and (host := _plain(details.get("host"))):

@@ -82,9 +82,20 @@ def test_no_password_comes_through_an_address(form: str, rest: str) -> None:
     assert "S3CRET" not in repr(found)
 
 
+@given(st.text(alphabet="ab@:/?&=#{}' ", min_size=1))
+def test_no_password_comes_through_an_address_of_oracle(rest: str) -> None:
+    found = target("oracle", {"connection_url": f"u/S3CRET{rest}@//db:1521/app"})
+    assert "S3CRET" not in repr(found)
+
+
 def test_what_other_engines_call_an_address_is_one_too() -> None:
     mysql = {"connection_url": "{{username}}:{{password}}@tcp(db:3306)/shop?tls=true"}
     assert target("mysql", mysql).url == "mysql://db:3306/shop"
+    mssql = {"connection_url": "sqlserver://{{username}}:{{password}}@db:1433"}
+    assert target("mssql", mssql).url == "sqlserver://db:1433"
+    for slashes in ("", "//"):
+        oracle = {"connection_url": f"{{{{username}}}}/{{{{password}}}}@{slashes}db:1521/app.pdb"}
+        assert target("oracle", oracle).url == "oracle://db:1521/app.pdb"
     mongo = {"connection_url": "mongodb://{{username}}:{{password}}@db:27017/admin?tls=true"}
     assert target("mongodb", mongo).url == "mongodb://db:27017/admin?tls=true"
     assert target("redis", {"host": "db", "port": 6379}).url == "redis://db:6379"

@@ -1,0 +1,113 @@
+"""Statements are split where the database splits them; a placeholder cannot leave its place."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leasehold_plugins.oracle import OracleEngine
+from leasehold_plugins.oracle.statements import (
+    EXAMPLE,
+    BadStatement,
+    faults,
+    render,
+    split,
+)
+
+SILENT = ["-- a;b\n", "/* a; /* b; */", " "]
+SPOKEN = ["SELECT 1", '"a;b"', "'a;b'", "'it''s;'", "q'[it's;]'", "nq'!a;b!'", ":a", "x", "*"]
+PIECES = st.sampled_from([*SILENT, *SPOKEN])
+NASTY = st.text("abc'[]\\;-/*{}\u00e4", max_size=12)
+
+
+@given(st.lists(st.lists(PIECES, max_size=4), max_size=5))
+def test_a_text_is_split_at_the_semicolons_that_end_a_statement(parts: list[list[str]]) -> None:
+    texts = [" ".join(pieces) for pieces in parts]
+    found = split(";".join(texts))
+    assert found == split(texts)
+    assert len(found) == sum(any(piece in SPOKEN for piece in pieces) for pieces in parts)
+
+
+@given(NASTY)
+def test_a_value_stays_inside_its_quotes(value: str) -> None:
+    values = replace(EXAMPLE, name=value)
+    [statement] = split(render("X \"{{name}}\" '{{name}}' {{name}} Y", values))
+    quoted = [token.kind for token in statement if token.kind != "code"]
+    assert quoted == ["identifier", "literal", "identifier"]
+
+
+@given(st.text(max_size=40) | st.lists(PIECES | st.just("{{name}}")).map("".join))
+def test_any_text_is_rendered_or_has_a_fault(text: str) -> None:
+    found = faults(text)
+    if found and not found[0].startswith(("would change", "a line with /")):
+        with pytest.raises(BadStatement, match=re.escape(found[0])):
+            render(text, EXAMPLE)
+    else:
+        assert "{{name}}" not in " ".join(render(text, EXAMPLE))
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "BEGIN a; b; END;",
+        "declare n number; BEGIN a; END;",
+        "CREATE OR REPLACE EDITIONABLE TRIGGER t BEFORE INSERT ON u BEGIN a; END;",
+    ],
+)
+def test_a_block_is_one_statement_to_the_end_of_its_text(block: str) -> None:
+    assert render(f"SELECT 1; {block}", EXAMPLE) == ["SELECT 1", f" {block}"]
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        (
+            'CREATE USER {{name}} IDENTIFIED BY "{{password}}"',
+            'CREATE USER "LHABCD_ABCDEFGHIJKLMNOP_ABCD" IDENTIFIED BY "an example"',
+        ),
+        (
+            'CREATE USER "{{ username }}" IDENTIFIED BY {{password}}',
+            'CREATE USER "LHABCD_ABCDEFGHIJKLMNOP_ABCD" IDENTIFIED BY "an example"',
+        ),
+        (
+            "SELECT {{expiration}}, '{{name}}' FROM dual",
+            "SELECT '2030-01-01 00:00:00', 'LHABCD_ABCDEFGHIJKLMNOP_ABCD' FROM dual",
+        ),
+    ],
+)
+def test_names_are_written_in_capitals_and_passwords_in_quotes(written: str, sent: str) -> None:
+    assert render(written, EXAMPLE) == [sent]
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("SELECT '{{name}}", "a quote opens and never closes"),
+        ("SELECT 1 /* ", "a comment opens and never closes"),
+        ("SELECT {{role}} FROM dual", "unknown placeholder {{role}}; allowed are"),
+        ("SELECT q'[{{name}}]' FROM dual", "cannot stand inside of q'…'"),
+        ("BEGIN a; END;\n/\nSELECT 1", "a line with / alone is SQL*Plus"),
+        ("ALTER SESSION SET current_schema = x", "would change the session"),
+        ("SET ROLE none", "would change the session"),
+    ],
+)
+def test_what_cannot_work_is_told(written: str, told: str) -> None:
+    [fault] = OracleEngine.faults({"creation_statements": [written]})
+    assert fault.startswith("creation_statements[0]: ")
+    assert told in fault
+
+
+@pytest.mark.parametrize(
+    ("role", "told"),
+    [
+        ({}, "has neither of member_of and creation_statements; write one of them"),
+        (
+            {"creation_statements": "SELECT 1", "profile": "p"},
+            "profile: belongs to member_of; creation_statements write it themselves",
+        ),
+    ],
+)
+def test_a_recipe_that_says_too_little_or_much_is_told(role: dict[str, object], told: str) -> None:
+    assert OracleEngine.faults(role) == [told]
