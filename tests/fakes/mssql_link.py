@@ -39,10 +39,16 @@ class FakeLink:
         for begins, number in self.server.fails.items():
             if re.search(begins, one):
                 raise SqlError(number)
+        if (number := self.server.faulty.get(len(self.server.log))) is not None:
+            raise SqlError(number) if number else self._lost()
         for pattern, act in SHAPES:
             if found := re.fullmatch(pattern, one, re.DOTALL):
                 return act(self, *unquoted(found)) or []
         raise AssertionError(f"the fake does not know: {one}")
+
+    def _lost(self) -> Lost:
+        self.abort()
+        return Lost()
 
     # What changes something.
 

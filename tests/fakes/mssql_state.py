@@ -43,7 +43,11 @@ class Database:
 
 
 class State:
-    """What a server holds. `lacks` are rights that we have not; `log` is what was run."""
+    """What a server holds. `lacks` are rights that we have not; `log` is what was run.
+
+    Statements that match a key of `fails` are refused with its number, and so is the n-th statement
+    that is a key of `faulty`; for 0 the connection is lost instead.
+    """
 
     def __init__(self, *, edition: int = 3, version: str = "16.0.4135.4") -> None:
         self.edition, self.version = edition, version
@@ -56,4 +60,5 @@ class State:
         self.contained_logins = True
         self.dying: set[int] = set()
         self.fails: dict[str, int] = {}
+        self.faulty: dict[int, int] = {}
         self._numbers = itertools.count(51)

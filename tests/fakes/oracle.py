@@ -31,7 +31,9 @@ class Account:
 class FakeDatabase:
     """One pluggable database, or one of Amazon RDS. `lacks` are rights the administrator has not.
 
-    `log` is what was run. `lingering` sessions stay open when they are killed, until they close.
+    `log` is what was run. Statements that match a key of `fails` are refused with its number, and
+    so is the n-th statement that is a key of `faulty`; for 0 the connection is lost. `lingering`
+    sessions stay open when they are killed, until they close.
     """
 
     def __init__(self, *, rds: bool = False, version: str = "19.22.0.0.0") -> None:
@@ -44,6 +46,7 @@ class FakeDatabase:
         self.mode, self.container = "READ WRITE", ("APP_PDB", 3)
         self.lingering: set[int] = set()
         self.fails: dict[str, int] = {}
+        self.faulty: dict[int, int] = {}
         self._numbers = itertools.count(101)
 
     async def dial(
@@ -85,6 +88,11 @@ class FakeLink:
         for begins, number in self.database.fails.items():
             if re.search(begins, statement):
                 raise SqlError(number)
+        if (number := self.database.faulty.get(len(self.database.log))) is not None:
+            if number == 0:
+                await self.close()
+                raise Lost
+            raise SqlError(number)
         for pattern, act in SHAPES:
             if found := re.fullmatch(pattern, statement.strip(), re.DOTALL):
                 groups = [(it or "").replace("''", "'") for it in found.groups()]

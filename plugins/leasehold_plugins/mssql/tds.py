@@ -77,6 +77,8 @@ def _log_in(
     except BaseException as error:
         plain.close()
         handle.close()
+        if isinstance(error, EngineTemporary) or not isinstance(error, Exception):
+            raise
         raise _at_login(error) from error
     return Tds(conn, handle)
 
@@ -92,16 +94,14 @@ def _login(where: Address, username: str, password: str, database: str | None) -
     return login
 
 
-def _at_login(error: BaseException) -> BaseException:
-    """What ended a login: the server's no by its number, anything else of the network as away."""
+def _at_login(error: Exception) -> Exception:
+    """What ended a login: the server's no by its number, anything else as away."""
     if isinstance(error, tds_base.DatabaseError) and error.number:
         return SqlError(error.number)
-    if isinstance(error, OSError | tds_base.Error):
-        return EngineTemporary(
-            "SQL Server does not answer a login; where it demands TLS on this host, name its"
-            " authority as ssl_ca in connection.url"
-        )
-    return error
+    return EngineTemporary(
+        "SQL Server does not answer a login; where it demands TLS on this host, name its authority"
+        " as ssl_ca in connection.url"
+    )
 
 
 class Tds:

@@ -139,10 +139,11 @@ def test_a_connection_that_is_cut_off_is_lost(servers: list[TdsServer], files: F
     link.close()
 
 
-def test_a_server_on_this_host_that_demands_tls_says_what_to_name(
-    servers: list[TdsServer], files: Files
+@pytest.mark.parametrize("encryption", [OFF, ON, REQUIRED])
+def test_a_server_on_this_host_that_wants_tls_says_what_to_name(
+    servers: list[TdsServer], files: Files, encryption: int
 ) -> None:
-    server = serving(servers, files, REQUIRED)
+    server = serving(servers, files, encryption)
     with pytest.raises(EngineTemporary, match="name its authority as ssl_ca"):
         log_in(server, None)
     assert server.packets == [PRELOGIN]
