@@ -3,16 +3,25 @@
 import contextlib
 import socket
 import ssl
-import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from leasehold_plugins.mssql.tunnel import HEADER, header
+from fakes.tds_tokens import (
+    DONE,
+    FAILED,
+    acknowledged,
+    mangled,
+    packet,
+    prelogin,
+    refusal,
+    replies,
+    routing,
+)
+from leasehold_plugins.mssql.tunnel import header
 
-PRELOGIN, REPLY, LOGIN, BATCH = 0x12, 0x04, 0x10, 0x01
+PRELOGIN, LOGIN = 0x12, 0x10
 OFF, ON, NONE, REQUIRED = range(4)
-DONE = struct.pack("<BHHQ", 0xFD, 0, 0, 0)
 REFUSED = 18456
 
 
@@ -59,30 +68,25 @@ class TdsServer:
 
         receive, send = hear, conn.sendall
         self._packet(receive)
-        options = bytes([0, 0, 11, 0, 6, 1, 0, 17, 0, 1, 0xFF]) + bytes([16, 0, 0, 0, 0, 0])
-        self._reply(send, options + bytes([self.encryption]))
+        send(replies(prelogin(self.encryption)))
         if self.encryption in (ON, REQUIRED):
             receive, send = self._shake_hands(conn)
         login = self._packet(receive)
         if self.routed_to is not None:
-            self._reply(send, acknowledged() + routing(self.routed_to) + DONE)
+            send(replies(acknowledged() + routing(self.routed_to) + DONE))
             return
         if mangled(self.password) not in login:
-            self._reply(send, refusal(REFUSED) + struct.pack("<BHHQ", 0xFD, 2, 0, 0))
+            send(replies(refusal(REFUSED) + FAILED))
             return
-        self._reply(send, acknowledged() + DONE)
+        send(replies(acknowledged() + DONE))
         while True:
             self._packet(receive)
-            self._reply(send, DONE)
+            send(replies(DONE))
 
     def _packet(self, receive: Callable[[int], bytes]) -> bytes:
-        head = exactly(receive, HEADER)
-        self.packets.append(head[0])
-        return exactly(receive, int.from_bytes(head[2:4]) - HEADER)
-
-    @staticmethod
-    def _reply(send: Callable[[bytes], None], body: bytes) -> None:
-        send(header(REPLY, 1, len(body)) + body)
+        kind, _, body = packet(receive)
+        self.packets.append(kind)
+        return body
 
     def _shake_hands(
         self, conn: socket.socket
@@ -114,39 +118,3 @@ class TdsServer:
         if data := out.read():
             conn.sendall(header(PRELOGIN, 1, len(data)) + data)
         return receive, send
-
-
-def exactly(receive: Callable[[int], bytes], size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        part = receive(size - len(data))
-        if not part:
-            raise EOFError
-        data += part
-    return data
-
-
-def mangled(password: str) -> bytes:
-    """As LOGIN7 carries it: nibbles swapped, all turned by A5 (MS-TDS 2.2.6.4)."""
-    return bytes(((it << 4 | it >> 4) & 0xFF) ^ 0xA5 for it in password.encode("utf-16-le"))
-
-
-def acknowledged() -> bytes:
-    name = "fake".encode("utf-16-le")
-    body = bytes([1]) + struct.pack(">I", 0x74000004) + bytes([4]) + name + bytes([16, 0, 0, 0])
-    return struct.pack("<BH", 0xAD, len(body)) + body
-
-
-def routing(port: int) -> bytes:
-    """An ENVCHANGE that leads to localhost (MS-TDS 2.2.7.9)."""
-    host = "localhost"
-    value = struct.pack("<BHH", 0, port, len(host)) + host.encode("utf-16-le")
-    body = bytes([20]) + struct.pack("<H", len(value)) + value + b"\0\0"
-    return struct.pack("<BH", 0xE3, len(body)) + body
-
-
-def refusal(number: int) -> bytes:
-    text = "no, and the password was hunter2".encode("utf-16-le")
-    body = struct.pack("<iBBH", number, 1, 14, len(text) // 2) + text
-    body += b"\0" + b"\0" + struct.pack("<i", 1)
-    return struct.pack("<BH", 0xAA, len(body)) + body
