@@ -85,6 +85,8 @@ class FakeLink:
         if not self.is_alive():
             raise Lost
         self.database.log.append(statement)
+        if "IN ()" in statement:
+            raise SqlError(936)
         for begins, number in self.database.fails.items():
             if re.search(begins, statement):
                 raise SqlError(number)

@@ -9,7 +9,7 @@ so they go first, wherever they are; a login is dropped when none is left.
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import groupby
+from itertools import groupby, product
 from typing import TypeVar
 
 from leasehold.plugin import (
@@ -35,7 +35,10 @@ from leasehold_plugins.mssql.session import Session
 T = TypeVar("T")
 REMOVED = Removal(stage=Stage.REMOVED)
 AT_ONCE = 50
-"""How many statements of a kind go in one batch, and how many databases are looked into by one."""
+"""How many statements of a kind go in one batch."""
+NAMES, DATABASES = 100, 10
+"""How many names are looked for in how many databases by one query; with some ten thousand texts in
+it the server would run out of what it needs to plan it (error 8623)."""
 SETTLE_S = 2.0
 """How long a session that was ended may undo its work before its account is left for later."""
 _LOOK_S = 0.05
@@ -93,9 +96,14 @@ class _Removing:
 
     def _standing(self) -> list[str]:
         """The names of what still stands, as we write them."""
-        query = recipes.standing(self._left(), contained=self._contained)
-        found = {str(name).lower() for (name,) in self._session.execute(query)}
-        return [name for name in self._left() if name.lower() in found]
+        return self._of_these(self._left())
+
+    def _of_these(self, names: Sequence[str]) -> list[str]:
+        if not names:
+            return []
+        rows = self._session.execute(recipes.standing(names, contained=self._contained))
+        found = {str(name).lower() for (name,) in rows}
+        return [name for name in names if name.lower() in found]
 
     def _disable(self) -> None:
         for name in self._standing():
@@ -142,11 +150,7 @@ class _Removing:
             found = [user for user in some if user.account not in self._done]
             heirs = {user.account for user in found if self._heir(user)}
             plain = [user for user in found if user.account not in heirs]
-            self._together(
-                plain,
-                partial(self._drop_of, database),
-                lambda user: user.account,
-            )
+            self._together(plain, partial(self._drop_of, database), lambda user: user.account)
             for user in found:
                 if user.account in heirs:
                     self._reassign_and_drop(user)
@@ -178,16 +182,12 @@ class _Removing:
         return ""
 
     def _users(self, databases: Sequence[str]) -> list[User]:
-        names = self._left()
-        if not names:
-            return []
         if self._contained:
             [database] = databases
             return [User(database=database, name=it, account=it) for it in self._standing()]
         found = []
-        for at in range(0, len(databases), AT_ONCE):
-            query = recipes.users(names, databases[at : at + AT_ONCE])
-            for database, name, login in self._session.execute(query):
+        for names, some in product(_parts(self._left(), NAMES), _parts(databases, DATABASES)):
+            for database, name, login in self._session.execute(recipes.users(names, some)):
                 known = [self._named(it) for it in (login, name) if it is not None]
                 account = next(it for it in known if it in self._accounts)
                 found.append(User(database=database, name=name, account=account))
@@ -216,15 +216,13 @@ class _Removing:
         return inner if self._contained else recipes.inside(database, inner)
 
     def _drop_logins(self) -> None:
-        self._together(self._standing(), recipes.drop_logins, str)
+        standing = self._standing()
+        self._together(standing, recipes.drop_logins, str)
         # The server does not say whether a login is gone or hidden; somebody may have been faster.
-        refused = [name for name, it in self._done.items() if it == _residue(describe(15151))]
-        if refused:
-            query = recipes.standing(refused, contained=False)
-            left = {self._named(str(name)) for (name,) in self._session.execute(query)}
-            for name in refused:
-                if name not in left:
-                    self._done[name] = REMOVED
+        unknown = _residue(describe(GONE_OR_DENIED))
+        refused = [name for name in standing if self._done.get(name) == unknown]
+        for name in set(refused).difference(self._of_these(refused)):
+            self._done[name] = REMOVED
 
     def _together(
         self,
@@ -233,8 +231,7 @@ class _Removing:
         account: Callable[[T], str],
     ) -> None:
         """Do it for many in one batch; of a batch that is refused each by itself."""
-        for at in range(0, len(items), AT_ONCE):
-            some = items[at : at + AT_ONCE]
+        for some in _parts(items, AT_ONCE):
             try:
                 self._session.execute(statement(some))
             except SqlError:
@@ -255,6 +252,10 @@ class _Removing:
         except SqlError as error:
             if error.number not in well:
                 self._done[name] = keep(error)
+
+
+def _parts(items: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [items[at : at + size] for at in range(0, len(items), size)]
 
 
 def _by_database(user: User) -> str:

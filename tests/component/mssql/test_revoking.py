@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.mssql import FakeLink, FakeServer, User
+from fakes.mssql import Database, FakeLink, FakeServer, User
 from fakes.mssql_engine import READER, clear, issued
 from leasehold.plugin import EnginePermanent, EngineTemporary, Removal, Stage, TargetChanged
 from leasehold.plugin.contract import REMOVED, EngineContract
@@ -155,6 +155,40 @@ async def test_another_server_is_told_and_not_touched(
     [told] = await engine.revoke_many([replace(account, target="mssql:server:other")])
     assert isinstance(told, TargetChanged)
     assert account.name in server.logins
+
+
+async def test_when_no_session_may_be_ended_all_stay_disabled(
+    engine: MssqlEngine, server: FakeServer
+) -> None:
+    account, made = await issued(engine)
+    session = opened(server, account.name, clear(made))
+    server.fails = {"^KILL": 6102}
+    with pytest.raises(EnginePermanent, match=r"no right to end sessions \(6102\)"):
+        await engine.revoke(account)
+    session.close()
+    assert not await engine.login(made.credential)
+
+
+async def test_a_user_that_is_refused_keeps_the_account_also_when_its_login_is_gone(
+    engine: MssqlEngine, server: FakeServer
+) -> None:
+    account, _ = await issued(engine)
+    del server.logins[account.name]
+    server.fails = {"^DROP USER": 15151}
+    told = await engine.revoke(account)
+    assert told.stage is Stage.DISABLED
+    assert account.name in server.databases["app"].users
+
+
+async def test_many_accounts_go_from_many_databases(
+    engine: MssqlEngine, server: FakeServer
+) -> None:
+    names = [f"db{number}" for number in range(12)]
+    server.databases.update({name: Database(roles={"app_readonly": set()}) for name in names})
+    accounts = [(await issued(engine, **READER, databases=names))[0] for _ in range(110)]
+    assert await engine.revoke_many(accounts) == [REMOVED] * 110
+    assert not any(server.databases[name].users for name in names)
+    assert list(server.logins) == ["leasehold"]
 
 
 async def test_what_somebody_drops_at_the_same_time_counts_as_removed(
