@@ -113,7 +113,7 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
             ),
         )
         await core.holding.start()
-        await answering.tokens.wrapping.start()
+        await answering.tokens.start()
         await asyncio.gather(answering.response.load(), loops.enforcer.load())
         api = ApiServer(listening, answering.dispatcher, tls, attestation)
         upkeep = Upkeep(

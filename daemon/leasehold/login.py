@@ -17,6 +17,7 @@ class MethodType:
     `schema` is a JSON Schema whose `$defs` describe its `options`, what a `match` of an identity
     may say of its logins, and what `facts` there are. `x-login` names the fields of a login request
     that `leasehold login` fills in: `role`, and `secret` for what comes from standard input.
+    `x-roles` names the option whose keys are roles that secret ids are made for.
     """
 
     name: str
@@ -28,13 +29,30 @@ class MethodConfig:
     """One configured way to log in, at `auth/<name>/login`.
 
     `options` are the type's own; secrets are `Reference` values until the daemon resolves them.
-    `fields` is what the type says under `x-login`.
+    `fields` is what the type says under `x-login`. `roles` are those that secret ids are made for.
     """
 
     name: str
     type: str
     options: Mapping[str, Any]
     fields: Mapping[str, str]
+    roles: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> list[str]:
+        """Where one must be allowed to see and to make the secret ids of its roles."""
+        return [role_path(self.name, role) for role in self.roles]
+
+
+def role_path(method: str, role: str) -> str:
+    """The path of a role of a login method."""
+    return f"auth/{method}/role/{role}"
+
+
+def roles_of(kind: MethodType, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """The roles that options of this type name, where it has secret ids; else none."""
+    roles = options.get(kind.schema.get("x-roles", ""), {})
+    return tuple(roles) if isinstance(roles, Mapping) else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

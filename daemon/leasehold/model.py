@@ -157,6 +157,10 @@ class EventType(StrEnum):
     TOKEN_RENEWED = "token-renewed"
     TOKEN_REVOKED = "token-revoked"
     TOKEN_EXPIRED = "token-expired"
+    SECRET_ID_ISSUED = "secretid-issued"
+    SECRET_ID_USED = "secretid-used"
+    SECRET_ID_REVOKED = "secretid-revoked"
+    SECRET_ID_EXPIRED = "secretid-expired"
     RESPONSE_WRAPPED = "response-wrapped"
     RESPONSE_UNWRAPPED = "response-unwrapped"
     RESPONSE_LOST = "response-lost"
@@ -199,6 +203,9 @@ PUBLISHED = frozenset(
         EventType.TOKEN_RENEWED,
         EventType.TOKEN_REVOKED,
         EventType.TOKEN_EXPIRED,
+        EventType.SECRET_ID_ISSUED,
+        EventType.SECRET_ID_REVOKED,
+        EventType.SECRET_ID_EXPIRED,
         EventType.RESPONSE_WRAPPED,
         EventType.RESPONSE_UNWRAPPED,
         EventType.RESPONSE_LOST,

@@ -11,8 +11,6 @@ from leasehold.api.handlers import Ask
 from leasehold.api.logins import LoginHandlers
 from leasehold.bundle import Identity
 from leasehold.login import MethodConfig
-from leasehold.methods.catalog import load_method_class
-from leasehold.methods.registry import Methods
 from leasehold.model import Caller
 from leasehold.policy.logins import match_of
 from leasehold.secret import Secret
@@ -25,14 +23,18 @@ class LoggingIn:
         self, world: World, kind: str, options: dict[str, Any], match: dict[str, Any]
     ) -> None:
         self.world = world
-        self.methods = Methods({}, load_method_class, lambda: world.clock.now_ms() / 1000)
+        self.methods = world.methods
         self.methods.serve({"ci": self.methods.build("ci", kind, options)})
         ci = Identity(name="ci", owner="o", tenant="t", match=(match_of(kind, match),))
-        config = MethodConfig(name="ci", type=kind, options=options, fields={})
+        config = MethodConfig(
+            name="ci", type=kind, options=options, fields={}, roles=tuple(options.get("roles", ()))
+        )
         world.serve(a_bundle(identities={**IDENTITIES, "ci": ci}, auth={"ci": config}))
         self._asking = Asking(world)
         failed = FailedLogins(lambda: world.clock.now_ms() / 1000)
-        self.handlers = LoginHandlers(world.access, world.tokens, self.methods, failed)
+        self.handlers = LoginHandlers(
+            world.access, world.tokens, self.methods, failed, world.secret_ids
+        )
 
     @property
     def now(self) -> float:

@@ -34,11 +34,14 @@ from leasehold.keys.keyfile import Key
 from leasehold.leases.freeze import Freeze
 from leasehold.leases.names import AccountNames
 from leasehold.leases.sqlite import SQLiteStore
+from leasehold.methods.catalog import load_method_class
+from leasehold.methods.registry import Methods
 from leasehold.model import Caller, EventType, Lease, LeaseState, Recipe
 from leasehold.reconcile.enforcer import Enforcer
 from leasehold.reconcile.revocation_book import RevocationBook
 from leasehold.removal import Remover
 from leasehold.secret import Secret
+from leasehold.tokens.secret_ids import SecretIds
 from leasehold.tokens.sweep import TokenSweep
 from leasehold.tokens.tokens import IssuedToken, Tokens, Wish
 from leasehold.tokens.wrapping import Wrapping
@@ -111,7 +114,10 @@ class World:
         of_tokens = self.ledger_class(self._store.tokens, self.fate)
         self.tokens = Tokens(self.access, of_tokens, self.clock)
         self.token_sweep = TokenSweep(self.tokens, of_tokens, self.store, self.ending)
-        self.wrapping = Wrapping(self.store, self.clock, self.ending, self.tokens)
+        self.methods = Methods({}, load_method_class, lambda: self.clock.now_ms() / 1000)
+        self.secret_ids = SecretIds(self.store, self.clock, self.methods)
+        await self.secret_ids.load()
+        self.wrapping = Wrapping(self.store, self.clock, self.ending, self.tokens, self.secret_ids)
         await self.wrapping.start()
         self._stopping = asyncio.Event()
         group: asyncio.Future[asyncio.TaskGroup] = asyncio.get_running_loop().create_future()

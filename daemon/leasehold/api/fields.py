@@ -5,6 +5,8 @@ flag, a list or a text with commas for several values. What nobody reads becomes
 reply, as Vault does, so that a misspelt field is noticed. Pure.
 """
 
+import contextlib
+import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -105,8 +107,11 @@ class Fields:
         return found
 
     def texts_by_name(self, name: str) -> dict[str, str]:
-        """Texts by names, empty when it is missing. Raises Invalid."""
+        """Texts by names, as an object or its JSON, empty when it is missing. Raises Invalid."""
         value = self._get(name)
+        if isinstance(value, str) and value.startswith("{"):
+            with contextlib.suppress(ValueError, RecursionError):
+                value = json.loads(value)
         if value is None or value == "":
             return {}
         if not isinstance(value, dict) or not all(isinstance(it, str) for it in value.values()):

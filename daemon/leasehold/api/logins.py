@@ -10,12 +10,13 @@ from leasehold.api.described import Field, Holds, described
 from leasehold.api.failed_logins import FailedLogins
 from leasehold.api.handlers import Ask
 from leasehold.api.replies import Reply
-from leasehold.api.token_replies import NAME_CHARS, WISHES, auth, wish
+from leasehold.api.token_replies import NAME_CHARS, WISHES, auth, on_terms, wish
 from leasehold.errors import Denied, Invalid, Unavailable
 from leasehold.methods.registry import Methods
 from leasehold.model import Caller
 from leasehold.plugin import BadLogin, LoginRefused, LoginRequest, LoginUnavailable
 from leasehold.tokens.logins import METHODS, display_name
+from leasehold.tokens.secret_ids import SecretIds
 from leasehold.tokens.tokens import LOGIN, IssuedToken, Tokens
 
 OTHER_ROLE = "the login is not the identity that it asks to be"
@@ -25,12 +26,18 @@ class LoginHandlers:
     """Open to whoever connects: what the token stands for is what is proven, and nothing else."""
 
     def __init__(
-        self, access: Access, tokens: Tokens, methods: Methods, failed: FailedLogins
+        self,
+        access: Access,
+        tokens: Tokens,
+        methods: Methods,
+        failed: FailedLogins,
+        secret_ids: SecretIds,
     ) -> None:
         self._access = access
         self._tokens = tokens
         self._methods = methods
         self._failed = failed
+        self._secret_ids = secret_ids
 
     @described(
         Field("method", Holds.TEXT, "Its name, where the path does not say it."),
@@ -51,18 +58,17 @@ class LoginHandlers:
             wanted = wish(ask, display_name(method, facts))
         elif method in configured:
             async with self._judged(ask, path):
-                login, proven = await self._methods.attest(method, self._request(ask))
+                login, proven = await self._methods.attest(method, self._request(ask, method))
                 facts = Caller.logged_in(login)
                 caller = replace(facts, request=ask.caller.request)
                 await self._check_role(caller, role, path)
-            wanted = wish(ask, proven.name[:NAME_CHARS])
-            wanted = replace(wanted, meta={**wanted.meta, **proven.meta})
+            wanted = on_terms(wish(ask, proven.name[:NAME_CHARS]), proven)
         else:
             allowed = ", ".join((*METHODS, *sorted(configured)))
             raise Invalid(f"method: found '{method[:40]}'; allowed are {allowed}")
         return self._reply(await self._tokens.issue(caller, facts, path, wanted), facts)
 
-    def _request(self, ask: Ask) -> LoginRequest:
+    def _request(self, ask: Ask, method: str) -> LoginRequest:
         clock = self._tokens.clock
         if clock.suspect:
             raise Unavailable("the wall clock stepped, so nothing is attested until it has settled")
@@ -70,6 +76,7 @@ class LoginHandlers:
             fields=ask.fields.everything(),
             address=_address(ask.caller),
             now=clock.wall(clock.now_ms()),
+            redeem=partial(self._secret_ids.redeem, ask.caller, method),
         )
 
     @asynccontextmanager

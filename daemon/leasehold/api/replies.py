@@ -20,7 +20,7 @@ class Reply:
 
     What is no JSON is `raw`, of type `content_type`, and then there is no body.
     `undelivered` is awaited when the caller cannot be given the reply (rule W8), each of
-    `delivered` when it has been.
+    `delivered` when it has been. `secret_id` is the accessor of one that it hands over.
     """
 
     status: int = 200
@@ -32,6 +32,7 @@ class Reply:
     content_type: str = "application/json"
     undelivered: Callable[[], Coroutine[Any, Any, None]] | None = None
     delivered: Sequence[Callable[[], Coroutine[Any, Any, Any]]] = ()
+    secret_id: str = ""
 
 
 def envelope(request_id: str, body: Mapping[str, Any], warnings: Sequence[str]) -> dict[str, Any]:

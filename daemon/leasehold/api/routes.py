@@ -26,6 +26,7 @@ from leasehold.api.replies import Reply
 from leasehold.api.revocations import RevocationHandlers
 from leasehold.api.sealed import SealedHandlers
 from leasehold.api.sealing import SealHandlers
+from leasehold.api.secret_ids import SecretIdHandlers
 from leasehold.api.tokens import TokenHandlers
 from leasehold.api.vault import VaultHandlers
 from leasehold.api.whois import WhoisHandlers
@@ -79,6 +80,7 @@ def routes(
     logins: LoginHandlers,
     tokens: TokenHandlers,
     wrapping: WrappingHandlers,
+    secret_ids: SecretIdHandlers,
     quotas: QuotaHandlers,
     incidents: IncidentHandlers,
     seal: SealHandlers,
@@ -188,7 +190,19 @@ def routes(
         _route(WRITE, "sys/wrapping/rewrap", wrapping.rewrap, open=True),
         _route(CHANGE, "auth/{method}/config", configured.refuse_method),
         _route(CHANGE, "auth/{method}/config/{rest…}", configured.refuse_method),
-        _route(CHANGE, "auth/{method}/role/{rest…}", configured.refuse_method),
+        _route(LIST, "auth/{method}/role", secret_ids.roles),
+        _route(GET, "auth/{method}/role/{role}", secret_ids.role),
+        _route(GET, "auth/{method}/role/{role}/role-id", secret_ids.role_id),
+        _route(LIST, "auth/{method}/role/{role}/secret-id", secret_ids.accessors),
+        _route(WRITE, "auth/{method}/role/{role}/secret-id", secret_ids.make),
+        _route(WRITE, "auth/{method}/role/{role}/secret-id/lookup", secret_ids.lookup),
+        _route(WRITE, "auth/{method}/role/{role}/secret-id/destroy", secret_ids.destroy),
+        _route(WRITE, "auth/{method}/role/{role}/secret-id-accessor/lookup", secret_ids.lookup_by),
+        _route(
+            WRITE, "auth/{method}/role/{role}/secret-id-accessor/destroy", secret_ids.destroy_by
+        ),
+        _route(WRITE, "auth/{method}/role/{role}/custom-secret-id", secret_ids.refuse_custom),
+        _route(CHANGE, "auth/{method}/role/{role…}", configured.refuse_method),
         _route(CHANGE, "auth/{method}/users/{rest…}", configured.refuse_method),
         _route(LIST, "{mount}/roles", configured.roles),
         _route(LIST, "{mount}/config", configured.connections),

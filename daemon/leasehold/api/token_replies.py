@@ -4,6 +4,7 @@ Identities stand where Vault has policies. A `num_uses` of 0 is no limit, and -1
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from leasehold.api.described import Field, Holds
@@ -13,6 +14,7 @@ from leasehold.clock import Clock
 from leasehold.errors import Invalid
 from leasehold.leases.tokens import Token
 from leasehold.model import Caller
+from leasehold.plugin import Proven
 from leasehold.tokens.tokens import Wish
 
 NAME_CHARS = 128
@@ -45,6 +47,22 @@ def wish(ask: Ask, name: str) -> Wish:
         display_name=name,
         meta=meta,
     )
+
+
+def on_terms(wanted: Wish, proven: Proven) -> Wish:
+    """What is wished of the token of a login, within the terms that its method sets."""
+    terms = proven.terms
+    return replace(
+        wanted,
+        ttl_s=wanted.ttl_s or terms.ttl_s,
+        max_ttl_s=_least(wanted.max_ttl_s, terms.max_ttl_s),
+        uses=_least(wanted.uses, terms.uses),
+        meta={**wanted.meta, **proven.meta},
+    )
+
+
+def _least(one: int | None, other: int | None) -> int | None:
+    return min((each for each in (one, other) if each), default=None)
 
 
 def auth(token: Token, text: str, policies: Sequence[str], clock: Clock) -> dict[str, Any]:

@@ -28,7 +28,10 @@ class WrappingHandlers:
         body = envelope(ask.caller.request, reply.body, reply.warnings)
         try:
             token, made = await self._wrapping.wrap(
-                ask.caller, path, ask.wrap_s, body, reply.undelivered, reply.delivered
+                *(ask.caller, path, ask.wrap_s, body),
+                undelivered=reply.undelivered,
+                delivered=reply.delivered,
+                secret_id=reply.secret_id,
             )
         except BaseException:  # cancelled too: what was made is nobody's then
             if reply.undelivered is not None:

@@ -9,12 +9,13 @@ from leasehold.errors import Invalid
 from leasehold.policy.conditions import instant
 
 
-def _pairs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    pairs = [text.partition("=") for text in given]
-    for name, equals, _text in pairs:
+def pairs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    """What NAME=TEXT says, given as often as needed."""
+    found = [text.partition("=") for text in given]
+    for name, equals, _text in found:
         if not (name and equals):
             raise click.BadParameter(f"found '{name[:40]}'; allowed is NAME=TEXT")
-    return {name: text for name, _, text in pairs}
+    return {name: text for name, _, text in found}
 
 
 def _instant(_: click.Context, __: click.Parameter, text: str | None) -> str:
@@ -39,7 +40,7 @@ fields_option = click.option(
     "fields",
     metavar="NAME=TEXT",
     multiple=True,
-    callback=_pairs,
+    callback=pairs,
     help="A field that the policy asks for; may be given more than once.",
 )
 

@@ -25,6 +25,7 @@ MOST_CHARS = 65_536
         "leasehold login --no-store --ttl 15m",
         "leasehold login --method github --role deploy < token.jwt",
         "leasehold login --method github --proof-file /run/secrets/token.jwt",
+        "leasehold login --method approle --role ROLE-ID --wrapped < wrapping-token",
         "VAULT_TOKEN=$(leasehold login --no-store) vault read database/creds/app-readonly",
     ),
 )
@@ -42,6 +43,7 @@ MOST_CHARS = 65_536
     type=click.Path(path_type=Path),
     help="Read the proof here instead of from standard input.",
 )
+@click.option("--wrapped", is_flag=True, help="The proof is a token that unwraps a secret id.")
 @click.option("--ttl", metavar="SPAN", help="Ask for a shorter life, such as 15m.")
 @click.option("--no-store", is_flag=True, help="Print the token and do not keep it.")
 @json_option
@@ -50,6 +52,7 @@ def login(
     method: str,
     role: str | None,
     proof_file: Path | None,
+    wrapped: bool,
     ttl: str | None,
     no_store: bool,
     as_json: bool,
@@ -66,7 +69,9 @@ def login(
     client = daemon()
     proof: Mapping[str, object] = {} if role is None else {"role": role}
     if method not in BY_CONNECTION:
-        proof = _proof(client, method, role, read_secret("proof", MOST_CHARS, proof_file))
+        secret = read_secret("proof", MOST_CHARS, proof_file)
+        secret = client.unwrapped_secret_id(secret) if wrapped else secret
+        proof = _proof(client, method, role, secret)
     issued = client.login(method, ttl, proof)
     if no_store or as_json:
         print_issued(issued, as_json=as_json)

@@ -22,6 +22,7 @@ EXIT_CODES = {"unsafe": 3, "stale": 4, "locked": 5, "policy": 6}
 
 COMMANDS = {
     "apply": "Serve what the policy source has.",
+    "approle": "Make secret ids for programs that log in by them.",
     "audit": "Verify the audit, and tell what it has on a lease.",
     "can-i": "Say whether somebody may do something, and by which rule.",
     "completion": "Print the completion script of a shell.",

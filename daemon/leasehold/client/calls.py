@@ -14,5 +14,7 @@ class Calls(ABC):
         """The reply to a GET of `/v1/<target>`."""
 
     @abstractmethod
-    def _put(self, target: str, body: Mapping[str, object]) -> Reply:
-        """The reply to a PUT of `body` to `/v1/<target>`."""
+    def _put(
+        self, target: str, body: Mapping[str, object], headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """The reply to a PUT of `body` to `/v1/<target>`, with more `headers`."""

@@ -20,6 +20,7 @@ from leasehold.client.replies import (
     revoked,
 )
 from leasehold.client.sealing import SealCalls
+from leasehold.client.secret_ids import SecretIdCalls
 from leasehold.client.tokens import TokenCalls
 from leasehold.client.world import WorldCalls
 from leasehold.secret import Secret
@@ -34,7 +35,7 @@ TIMEOUT_S = 70.0
 PAGE = 500
 
 
-class Client(TokenCalls, IncidentCalls, PolicyCalls, SealCalls, WorldCalls):
+class Client(TokenCalls, SecretIdCalls, IncidentCalls, PolicyCalls, SealCalls, WorldCalls):
     """Talks to the daemon at `address`; a call takes at most `timeout_s` between two bytes.
 
     `address` is the path of a socket, a text (`unix:///path`, `https://host:port`) or an endpoint;
@@ -167,5 +168,7 @@ class Client(TokenCalls, IncidentCalls, PolicyCalls, SealCalls, WorldCalls):
         suffix = f"?{urlencode(query)}" if query else ""
         return send(self._endpoint, self._timeout_s, "GET", f"/v1/{target}{suffix}", None)
 
-    def _put(self, target: str, body: Mapping[str, object]) -> Reply:
-        return send(self._endpoint, self._timeout_s, "PUT", f"/v1/{target}", body)
+    def _put(
+        self, target: str, body: Mapping[str, object], headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        return send(self._endpoint, self._timeout_s, "PUT", f"/v1/{target}", body, headers)

@@ -35,15 +35,17 @@ def send(
     method: str,
     target: str,
     body: Mapping[str, object] | None,
+    headers: Mapping[str, str] | None = None,
 ) -> Reply:
-    """Send one request to the daemon at `endpoint` and return its reply.
+    """Send one request, with more `headers`, to the daemon at `endpoint` and return its reply.
 
     Raises Unreachable when nobody answers within `timeout_s`, ConfigError for files of TLS that
     cannot be used, else the error that the daemon's refusal stands for.
     """
     connection = _connection(endpoint, timeout_s)
     try:
-        connection.request(method, target, payload_of(body), headers_of(endpoint, body))
+        its_headers = {**headers_of(endpoint, body), **(headers or {})}
+        connection.request(method, target, payload_of(body), its_headers)
         response = connection.getresponse()
         raw = response.read()
     except (OSError, http.client.HTTPException) as error:

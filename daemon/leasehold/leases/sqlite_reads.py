@@ -84,6 +84,10 @@ class Reads:
         """All documents of a kind, by name. Raises Unavailable when one does not open."""
         return await self._read(lambda db: sqlite_documents.read(db, self._envelope, kind))
 
+    async def sound_documents(self, kind: str) -> list[Document]:
+        """Those of a kind that open, by name; the log names the others."""
+        return await self._read(lambda db: sqlite_documents.sound(db, self._envelope, kind))
+
     async def recipe(self, recipe_id: str) -> Recipe:
         """A kept recipe. Raises NotFound, or Unavailable when it does not open."""
 

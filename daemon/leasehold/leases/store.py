@@ -170,6 +170,9 @@ class LeaseStore(Protocol):
     async def documents(self, kind: str) -> list[Document]:
         """All documents of a kind, by name. Raises Unavailable when one does not open."""
 
+    async def sound_documents(self, kind: str) -> list[Document]:
+        """Those of a kind that open, by name; the log names the others."""
+
     async def recipe(self, recipe_id: str) -> Recipe:
         """A kept recipe. Raises NotFound."""
 

@@ -21,6 +21,8 @@ from leasehold.plugin import (
     LoginRequest,
     LoginUnavailable,
     Proven,
+    SecretIdMethod,
+    SecretIdRole,
 )
 
 logger = logging.getLogger(__name__)
@@ -71,6 +73,11 @@ class Methods:
     def serve(self, built: Mapping[str, Built]) -> None:
         """Serve these from now on."""
         self._served = built
+
+    def roles(self, name: str) -> Mapping[str, SecretIdRole]:
+        """The roles of the method `name` that secret ids are made for; none of other methods."""
+        built = self._served.get(name)
+        return built.method.roles if built and isinstance(built.method, SecretIdMethod) else {}
 
     async def attest(self, name: str, request: LoginRequest) -> tuple[Login, Proven]:
         """Who logs in by the method `name`. Raises what `LoginMethod.attest` does."""

@@ -33,8 +33,11 @@ from leasehold.plugin.login import (
     LoginRequest,
     LoginUnavailable,
     Proven,
+    Redeemed,
+    TokenTerms,
 )
 from leasehold.plugin.passwords import PasswordPolicy, make_password, varied
+from leasehold.plugin.secret_ids import SecretIdMethod, SecretIdRole
 from leasehold.secret import Secret
 
 __all__ = [
@@ -55,11 +58,15 @@ __all__ = [
     "LoginUnavailable",
     "PasswordPolicy",
     "Proven",
+    "Redeemed",
     "Removal",
     "Revocability",
     "Secret",
+    "SecretIdMethod",
+    "SecretIdRole",
     "Stage",
     "TargetChanged",
+    "TokenTerms",
     "failpoint",
     "hookimpl",
     "hookspec",

@@ -5,7 +5,7 @@ the daemon does, for all methods alike.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
@@ -31,13 +31,30 @@ class LoginUnavailable(Exception):
     """Nothing can be said now, since what the method asks does not answer; the text says what."""
 
 
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """The role that a secret id was made for, and the texts that whoever made it gave it."""
+
+    role: str
+    meta: Mapping[str, str]
+
+
+async def _no_secret_ids(role_id: str, secret_id: str) -> Redeemed:
+    raise LoginRefused("no secret ids are kept here")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginRequest:
-    """What was sent, from where, and when. `fields` holds secrets: never log it."""
+    """What was sent, from where, and when. `fields` holds secrets: never log it.
+
+    `redeem` takes a role id and a secret id, and counts that as a use; raises LoginRefused,
+    LoginUnavailable. It is for methods of `leasehold.plugin.SecretIdMethod`.
+    """
 
     fields: Mapping[str, Any] = field(repr=False)
     address: str
     now: datetime
+    redeem: Callable[[str, str], Awaitable[Redeemed]] = field(default=_no_secret_ids, repr=False)
 
     def text(self, name: str) -> str:
         """A field that is a text, empty when it is missing. Raises BadLogin."""
@@ -50,6 +67,17 @@ class LoginRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenTerms:
+    """What holds for the token of a login: its life in seconds if nobody asks for another one, and
+    the most of life and uses that there may be. None is what the policy says of all tokens.
+    """
+
+    ttl_s: int | None = None
+    max_ttl_s: int | None = None
+    uses: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proven:
     """Who it is: facts as names with values, a `name` for listings, and texts shown with the token.
 
@@ -59,6 +87,7 @@ class Proven:
     facts: Sequence[tuple[str, str]]
     name: str
     meta: Mapping[str, str] = field(default_factory=dict)
+    terms: TokenTerms = TokenTerms()
 
 
 class LoginMethod(ABC):

@@ -22,7 +22,7 @@ from leasehold.bundle import (
     TokenLimits,
 )
 from leasehold.errors import Invalid
-from leasehold.login import MethodConfig
+from leasehold.login import MethodConfig, roles_of
 from leasehold.policy import passwords
 from leasehold.policy.conditions import instant
 from leasehold.policy.connections import compile_connection
@@ -109,7 +109,11 @@ def _methods(draft: Draft) -> dict[str, MethodConfig]:
         for key, fault in faults.items():
             draft.fault(("auth", name, "options", key), fault)
         made[name] = MethodConfig(
-            name=name, type=method["type"], options=options, fields=schema.get("x-login", {})
+            name=name,
+            type=method["type"],
+            options=options,
+            fields=schema.get("x-login", {}),
+            roles=roles_of(draft.methods[method["type"]], method["options"]),
         )
     return made
 

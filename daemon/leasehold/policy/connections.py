@@ -34,6 +34,9 @@ def compile_connection(
 def _compiled(value: Any, rule: Mapping[str, Any]) -> Any:
     if rule.get("x-duration"):
         return durations.seconds(value)
+    each = rule.get("additionalProperties")
+    if isinstance(value, Mapping) and isinstance(each, Mapping) and "properties" in each:
+        return {name: _spans(part, each["properties"]) for name, part in value.items()}
     secret = rule.get("writeOnly", False)
     if not isinstance(value, str):
         return value
@@ -46,3 +49,11 @@ def _compiled(value: Any, rule: Mapping[str, Any]) -> Any:
     if _PASSWORD.search(value):
         raise BadReference("a password stands in the text; put it under `password`, by reference")
     return value
+
+
+def _spans(part: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:
+    """One of a map of maps of options, which holds no secrets, with whole seconds for durations."""
+    return {
+        key: durations.seconds(value) if rules.get(key, {}).get("x-duration") else value
+        for key, value in part.items()
+    }

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from leasehold.bundle import Effect, Grant
+from leasehold.login import role_path, roles_of
 from leasehold.policy import conditions, durations
 from leasehold.policy.decide import TAKES_FIELDS, covers
 from leasehold.policy.draft import Draft
@@ -87,4 +88,9 @@ def served_paths(draft: Draft) -> list[str] | None:
         if kind is None:
             return None
         paths += [f"{mounts[engine_name]}/{operation}/{name}" for operation in kind.operations]
+    if any(place[:1] == ("auth",) for place in draft.broken):
+        return None
+    for name, method in draft.whole("auth"):
+        its_roles = roles_of(draft.methods[method["type"]], method["options"])
+        paths += [role_path(name, role) for role in its_roles]
     return paths

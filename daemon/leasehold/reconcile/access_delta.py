@@ -66,12 +66,13 @@ def rights(bundle: Bundle, paths: Collection[str]) -> Rights:
 
 
 def served_paths(bundle: Bundle, operations: Mapping[str, frozenset[str]]) -> list[str]:
-    """Every path of a role, sorted."""
-    return sorted(
+    """Every path of a role, and of one of a login method, sorted."""
+    issuing = [
         f"{mount}/{operation}/{name}"
         for (mount, name), role in bundle.roles.items()
         for operation in operations[bundle.engines[role.engine].type]
-    )
+    ]
+    return sorted([*issuing, *(path for method in bundle.auth.values() for path in method.paths)])
 
 
 def _right(bundle: Bundle, grant: Grant, identity: str, path: str, verb: str) -> Right | None:

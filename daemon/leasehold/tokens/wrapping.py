@@ -1,8 +1,8 @@
 """Responses that wait to be unwrapped, once, by whoever has the wrapping token.
 
 A response holds a credential, so it is kept in memory only and nowhere written. What it would hand
-over is noted in the store: the lease or the token that nobody can get any more when the daemon dies
-or the time is over. What is noted and not in memory is lost, and is revoked.
+over is noted in the store: the lease, token or secret id that nobody can get any more when the
+daemon dies or the time is over. What is noted and not in memory is lost, and is revoked.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from leasehold.leases import tokens as life
 from leasehold.leases.store import Document, LeaseStore
 from leasehold.model import Caller, Cause, Event, EventType
 from leasehold.secret import Secret
+from leasehold.tokens.secret_ids import SecretIds
 from leasehold.tokens.tokens import Tokens
 
 logger = logging.getLogger(__name__)
@@ -65,11 +66,19 @@ class Wrapped:
 class Wrapping:
     """Keeps responses by the hash of their wrapping tokens."""
 
-    def __init__(self, store: LeaseStore, clock: Clock, ending: Ending, tokens: Tokens) -> None:
+    def __init__(
+        self,
+        store: LeaseStore,
+        clock: Clock,
+        ending: Ending,
+        tokens: Tokens,
+        secret_ids: SecretIds,
+    ) -> None:
         self.clock = clock
         self._store = store
         self._ending = ending
         self._tokens = tokens
+        self._secret_ids = secret_ids
         self._waiting: dict[str, Wrapped] = {}
         self._lost: dict[str, Mapping[str, str]] = {}
 
@@ -90,15 +99,20 @@ class Wrapping:
         body: Mapping[str, Any],
         undelivered: After | None = None,
         delivered: Sequence[After] = (),
+        secret_id: str = "",
     ) -> tuple[Secret, Wrapped]:
-        """Keep `body` for `ttl_s` seconds; returns the wrapping token. Raises LimitReached."""
+        """Keep `body` for `ttl_s` seconds; returns the wrapping token. Raises LimitReached.
+
+        `secret_id` is the accessor of one that it hands over. A body does not tell: anybody may
+        have one wrapped that looks so.
+        """
         text = json.dumps(body)
         size = sum(len(each.body.reveal()) for each in self._waiting.values())
         own = sum(each.by == caller.who for each in self._waiting.values())
         if own >= MOST or size + len(text) > MOST_BYTES:
             raise LimitReached(f"{own} responses of yours wait to be unwrapped; unwrap some")
         lease_id, auth = body.get("lease_id"), body.get("auth") or {}
-        note = {"lease_id": lease_id, "token": auth.get("accessor")}
+        note = {"lease_id": lease_id, "token": auth.get("accessor"), "secret_id": secret_id}
         wrapped = Wrapped(
             accessor=life.new_accessor(),
             by=caller.who,
@@ -195,6 +209,8 @@ class Wrapping:
             await self._ending.end(note["lease_id"], Cause.UNDELIVERED, wait=False)
         if "token" in note:
             await self._tokens.end(note["token"], Cause.UNDELIVERED)
+        if "secret_id" in note:
+            await self._secret_ids.end_undelivered(note["secret_id"])
         told = Event.new(
             EventType.RESPONSE_LOST,
             self.clock.now_ms(),
