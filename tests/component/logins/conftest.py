@@ -1,11 +1,16 @@
-"""A world with AppRole."""
+"""Worlds with AppRole, and with AWS."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:  # it needs botocore
+    from fakes.sts import Sts
+
 from fakes.clock import FakeClock
+from fakes.logging_in import LoggingIn
 from fakes.secret_ids import AppRole
 from fakes.world import World
 
@@ -14,3 +19,24 @@ from fakes.world import World
 async def approle(tmp_path: Path) -> AsyncIterator[AppRole]:
     async with World(tmp_path, FakeClock()) as world:
         yield AppRole(world)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def sts(tmp_path: Path, clock: FakeClock) -> Iterator["Sts"]:
+    made = pytest.importorskip("fakes.sts").Sts(
+        tmp_path / "sts", lambda: clock.wall(clock.now_ms())
+    )
+    with made.server.running():
+        yield made
+
+
+@pytest.fixture
+async def aws(tmp_path: Path, clock: FakeClock, sts: "Sts") -> AsyncIterator[LoggingIn]:
+    """Whose identity `ci` is the role `deploy` of an account."""
+    async with World(tmp_path, clock) as world:
+        yield LoggingIn(world, "aws", sts.options(), {"account": "123456789012", "role": "deploy"})
