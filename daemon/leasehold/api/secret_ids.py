@@ -51,14 +51,16 @@ class SecretIdHandlers:
         """`auth/<method>/role/<role>`: a role as it is configured."""
         (method, name), role = await self._role(ask, LIST)
         bundle = self._access.generation().bundle
+        written = bundle.auth[method].options["roles"][name]
         told = {
+            **{key: value for key, value in written.items() if key != "role_id"},
             "bind_secret_id": True,
             "secret_id_ttl": role.ttl_s,
             "secret_id_num_uses": role.uses,
             "secret_id_bound_cidrs": list(map(str, role.networks)),
             "configured_at": bundle.places.get(f"auth:{method}", ""),
         }
-        return Reply(body={"data": {**bundle.auth[method].options["roles"][name], **told}})
+        return Reply(body={"data": told})
 
     @described(refusals=(Denied, NotFound))
     async def role_id(self, ask: Ask) -> Reply:

@@ -62,6 +62,7 @@ async def test_a_role_is_shown_as_it_is_configured(approle: AppRole) -> None:
     shown = await approle.data("role")
     assert (shown["secret_id_ttl"], shown["secret_id_num_uses"]) == (600, 3)
     assert (await approle.data("role", "near"))["secret_id_num_uses"] == 1, "by default"
+    assert "role_id" not in await approle.data("role", "other"), "which operate is needed for"
     assert (await approle.data("role_id", "other"))["role_id"] == "other-role-id"
     made = (await approle.data("role_id"))["role_id"]
     await approle.world.crash()

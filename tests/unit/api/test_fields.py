@@ -62,6 +62,14 @@ def test_texts_are_a_list_or_have_commas() -> None:
         Fields({"state": {"a": 1}}).texts("state")
 
 
+def test_texts_by_name_are_an_object_or_its_json() -> None:
+    for value in ({"a": "b"}, '{"a": "b"}'):
+        assert Fields({"meta": value}).texts_by_name("meta") == {"a": "b"}
+    for value in ("a=b", "{", '{"a": 1}', "{" * 100_000, ["a"]):
+        with pytest.raises(Invalid, match="allowed is an object of texts"):
+            Fields({"meta": value}).texts_by_name("meta")
+
+
 def test_a_count_has_bounds() -> None:
     assert Fields({"limit": "7"}).count("limit", default=5, most=10) == 7
     for value in (0, 11, "x", -1, True):
