@@ -93,7 +93,7 @@ class SecretIds:
         try:
             await self._store.keep([made.document()], told)
         except LeaseholdError:
-            del self._kept[made.hash]
+            self._kept.pop(made.hash, None)
             raise
         return text, made
 

@@ -2,15 +2,19 @@
 
 import asyncio
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes.clock import FakeClock
+from fakes.ledger import Ledger
 from fakes.policy import HOLDER, NOBODY_KNOWN
 from fakes.secret_ids import AppRole, somebody_at
-from leasehold.errors import Invalid, LimitReached
+from fakes.world import World
+from leasehold.errors import Invalid, LimitReached, Unavailable
 from leasehold.model import EventType
 from leasehold.plugin import LoginRefused
 from leasehold.tokens import secret_id as life
@@ -67,6 +71,40 @@ async def test_a_crash_gives_no_use_back(approle: AppRole) -> None:
     await again.login(pair)
     with pytest.raises(Invalid):
         await again.login(pair)
+
+
+class FullDisk(Ledger):
+    """Refuses documents while it is `full`."""
+
+    full = False
+
+    def __getattr__(self, name: str) -> Any:
+        if self.full and name == "keep":
+            return self.refuse
+        return super().__getattr__(name)
+
+    async def refuse(self, *_: Any, **__: Any) -> None:
+        raise Unavailable("the disk is full")
+
+
+async def test_what_the_disk_refuses_has_not_happened(tmp_path: Path) -> None:
+    world = World(tmp_path, FakeClock())
+    world.ledger_class = FullDisk
+    async with world:
+        approle = AppRole(world)
+        pair = await approle.pair(num_uses=1)
+        [accessor] = await approle.keys()
+        world.store.full = True
+        refused, _ = await approle.logging_in.tried(**pair)
+        assert isinstance(refused, Unavailable)
+        for name, fields in (("make", {}), ("destroy", {"secret_id": pair["secret_id"]})):
+            with pytest.raises(Unavailable):
+                await approle.reply(name, **fields)
+        assert await approle.keys() == [accessor]
+        world.store.full = False
+        assert await approle.login(pair), "the use was given back"
+        with pytest.raises(Invalid):
+            await approle.login(pair)
 
 
 async def test_nothing_of_it_is_in_what_is_kept(approle: AppRole) -> None:
