@@ -14,9 +14,11 @@ import pytest
 
 from fakes.door import Door
 from fakes.front import real_clock
-from leasehold.bundle import UnixMatch
+from leasehold.bundle import Bind, UnixMatch
 from leasehold.identity import process
 from leasehold.identity.hashing import Hashes
+from leasehold.identity.holder import holder_of
+from leasehold.identity.process import Untold
 
 SLEEP = shutil.which("sleep") or ""
 CONNECT = """
@@ -61,6 +63,11 @@ def cgroup(request: pytest.FixtureRequest) -> Iterator[Path]:
     yield unit
     unit.rmdir()
     above.rmdir()
+
+
+def entering(cgroup: Path | bytes) -> tuple[str, ...]:
+    """What runs a command in a cgroup."""
+    return ("sh", "-c", f'echo $$ > {os.fsdecode(cgroup)}/cgroup.procs; exec "$@"', "sh")
 
 
 def test_what_nobody_asks_for_is_not_read(here: Path) -> None:
@@ -118,14 +125,46 @@ def test_a_unit_is_let_in_and_the_same_user_outside_of_it_is_not(here: Path, cgr
         match(unit="other.service"),
         match(slice="system.slice"),
     )
-    enter = ("sh", "-c", f'echo $$ > {cgroup}/cgroup.procs; exec "$@"', "sh")
-    with door.knock(*enter, sys.executable, "-c", STAY) as (caller, child):
+    with door.knock(*entering(cgroup), sys.executable, "-c", STAY) as (caller, child):
         assert door.names(caller) == ["id-0", "id-1", "id-2"]
         child.kill()
         child.wait()
     with door.knock(sys.executable, "-c", STAY) as (caller, _):
         assert door.names(caller) == []
     door.close()
+
+
+def test_a_cgroup_with_a_name_that_cannot_be_read_is_no_fact(here: Path, cgroup: Path) -> None:
+    odd = os.fsencode(cgroup) + b"/\xff"
+    os.mkdir(odd)
+    door = Door(here, match(unit=cgroup.name), UnixMatch(uid=os.getuid()))
+    try:
+        with door.knock(*entering(odd), sys.executable, "-c", STAY) as (caller, child):
+            assert door.names(caller) == ["id-1"]
+            assert "not UTF-8" in door.all_of(caller).process.untold["unit"]
+            with pytest.raises(Untold, match="not UTF-8"):
+                holder_of(Bind.UNIT, caller)
+            child.kill()
+            child.wait()
+    finally:
+        os.rmdir(odd)
+        door.close()
+
+
+@ROOT
+def test_a_unit_is_found_whatever_others_mount(here: Path, cgroup: Path) -> None:
+    odd = os.fsencode(here) + b"/\xff"
+    os.mkdir(odd)
+    subprocess.run(["mount", "-t", "tmpfs", "none", odd], check=True)
+    door = Door(here)
+    try:
+        with door.knock(*entering(cgroup), sys.executable, "-c", STAY) as (caller, child):
+            assert cgroup.name in holder_of(Bind.UNIT, caller)
+            child.kill()
+            child.wait()
+    finally:
+        subprocess.run(["umount", odd], check=True)
+        door.close()
 
 
 @ROOT

@@ -5,6 +5,7 @@ import logging
 import resource
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 from aiohttp import web
 
@@ -95,12 +96,16 @@ class ApiServer:
     async def _look_and_connect(
         self, sock: socket.socket, caller: Caller, leave: Callable[[], None]
     ) -> None:
-        try:
-            caller = await self._attestation.narrowed(caller)
-        except BaseException:  # cancelled too: the daemon stops
-            leave()
-            sock.close()
-            raise
+        with ExitStack() as undone:  # cancelled too: the daemon stops
+            undone.callback(sock.close)
+            undone.callback(leave)
+            try:
+                caller = await self._attestation.narrowed(caller)
+            except Exception:
+                # The guard of this task: one caller must not end the accepting of all others.
+                logger.exception("%s was not let in: a defect of leasehold", caller.who)
+                return
+            undone.pop_all()
         await self._connect(sock, caller, leave)
 
     async def _connect(

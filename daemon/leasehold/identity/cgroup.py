@@ -19,7 +19,8 @@ def path_in(text: str) -> str:
 
     One that leads out of the daemon's own cgroup namespace, or was removed, names nothing here.
     """
-    path = next((line[3:] for line in text.splitlines() if line.startswith(_UNIFIED)), "")
+    lines = text.split("\n")  # which no name can hold, while it can hold what splitlines splits at
+    path = next((line[3:] for line in lines if line.startswith(_UNIFIED)), "")
     usable = path.startswith("/") and ".." not in path.split("/") and not path.endswith(_GONE)
     return path if usable else ""
 

@@ -91,7 +91,8 @@ def _unit(facts: dict[str, str]) -> str:
 
 def _place(path: str) -> Path:
     """Where a cgroup of the unified hierarchy is mounted. Raises Untold."""
-    for line in _MOUNTS.read_text().splitlines():
+    # Mounts of others may be named in any bytes.
+    for line in _MOUNTS.read_text(errors="surrogateescape").split("\n"):
         fields, _, kind = line.partition(" - ")
         if kind.startswith("cgroup2 "):
             return Path(fields.split()[4] + path)

@@ -76,6 +76,8 @@ def cgroup_facts(pid: int) -> dict[str, str]:
         return facts_in(path_in((_PROC / str(pid) / "cgroup").read_text()))
     except OSError as error:
         raise Untold(f"its cgroup cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:  # whoever a cgroup was delegated to names what is below it
+        raise Untold("its cgroup has a name that is not UTF-8") from error
 
 
 def namespace_of(pid: int, kind: str) -> str:

@@ -68,3 +68,9 @@ def test_the_path_in_the_unified_hierarchy_counts() -> None:
     assert path_in("5:cpu:/a\n1:name=systemd:/b\n0::/system.slice/c.service\n") == (
         "/system.slice/c.service"
     )
+
+
+@pytest.mark.parametrize("end", ["\v", "\r", "\x85", "\u2028"])
+def test_a_name_in_another_hierarchy_is_no_line_of_its_own(end: str) -> None:
+    forged = f"1:name=systemd:/mine{end}0::/system.slice/billing.service"
+    assert path_in(f"{forged}\n0::/user.slice\n") == "/user.slice"

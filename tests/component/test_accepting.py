@@ -1,0 +1,52 @@
+"""That whoever connects to the Unix socket, others are let in after them."""
+
+import asyncio
+import os
+from pathlib import Path
+
+from fakes.front import real_clock
+from fakes.policy import a_bundle
+from leasehold.api.dispatch import Dispatcher
+from leasehold.api.listening import ListeningSocket, SocketSpec
+from leasehold.api.server import ApiServer
+from leasehold.bundle import Identity, UnixMatch
+from leasehold.events.metrics import Metrics
+from leasehold.identity.attestation import Attestation
+from leasehold.identity.hashing import Hashes
+from leasehold.model import Caller
+
+NARROW = UnixMatch(uid=os.getuid(), process=(("exe", "/none"),))
+
+
+async def first_bytes(path: Path) -> bytes:
+    """What a request is answered with, in short; nothing when the daemon hangs up."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    try:
+        writer.write(b"GET /v1/none HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return await reader.read(12)
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_a_caller_who_cannot_be_looked_at_keeps_nobody_else_out(tmp_path: Path) -> None:
+    class Broken(Attestation):
+        async def narrowed(self, caller: Caller) -> Caller:
+            if broken.pop():
+                raise RuntimeError("a defect")
+            return await super().narrowed(caller)
+
+    broken = [False, True]
+    me = Identity(name="me", owner="o", tenant="t", match=(NARROW,))
+    bundle = a_bundle(identities={"me": me})
+    listening = ListeningSocket(SocketSpec(tmp_path / "api.sock", 0o600))
+    attestation = Broken(lambda: bundle, Hashes(real_clock()))
+    api = ApiServer(listening, Dispatcher([], Metrics(), None), None, attestation)
+    async with asyncio.TaskGroup() as group:
+        accepting = group.create_task(api.accept())
+        for answer in (b"", b"HTTP/1.1 404"):
+            assert await first_bytes(tmp_path / "api.sock") == answer
+            assert not accepting.done()
+        await api.close(0)
+        accepting.cancel()
