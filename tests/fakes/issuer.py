@@ -5,6 +5,7 @@ import functools
 import hashlib
 import hmac
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ class Issuer:
         self.key = rsa_key("first")
         self.published: list[Key] = [self.key]
         self.away = False
+        self.asked, self.answers = threading.Event(), threading.Event()
+        self.answers.set()
 
     def options(self, **more: Any) -> dict[str, Any]:
         """Options of a login method that trusts this issuer, by discovery."""
@@ -47,6 +50,8 @@ class Issuer:
         return {name: value for name, value in whole.items() if value is not None}
 
     def _answer(self, asked: Asked) -> Answer:
+        self.asked.set()
+        self.answers.wait(10)
         if self.away:
             return Answer(status=503)
         if asked.path == CONFIGURATION:

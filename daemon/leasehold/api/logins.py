@@ -1,5 +1,6 @@
 """The route that turns a proof into a token: the connection's own, or what a method attests."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -97,7 +98,7 @@ class LoginHandlers:
             grounds = self._access.grounds(ask.caller, path, LOGIN, "nothing could be proven")
             async with self._access.telling(ask.caller, grounds):
                 raise Unavailable(str(away)) from None
-        except Denied:
+        except (Denied, asyncio.CancelledError):  # who hangs up has issuers asked all the same
             self._failed.failed(peer)
             raise
 

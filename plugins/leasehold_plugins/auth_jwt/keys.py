@@ -77,9 +77,12 @@ class KeySource:
             now = self._clock()
             age_s = STALE_S if self._fetched_s is None else now - self._fetched_s
             if age_s >= most_s and (self._tried_s is None or now - self._tried_s >= AGAIN_S):
-                self._tried_s = now
+                tried_s, self._tried_s = self._tried_s, now
                 try:
                     self._keys = await self._fetch()
+                except asyncio.CancelledError:  # whoever asked hung up: that says nothing of keys
+                    self._tried_s = tried_s
+                    raise
                 except LoginUnavailable as trouble:
                     self._trouble = str(trouble)
                 else:

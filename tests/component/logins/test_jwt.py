@@ -1,5 +1,6 @@
 """Logins with JSON Web Tokens: one that is right in all its parts, and each single defect."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,29 @@ async def test_an_issuer_that_is_away_is_told_and_its_keys_count_for_an_hour(
     ci.world.clock.advance(s=1)
     token = signed(issuer.key, issuer.claims(ci.now))
     assert isinstance((await ci.tried(jwt=token))[0], Unavailable)
+
+
+async def hang_up(ci: LoggingIn, issuer: Issuer, token: str) -> None:
+    """Log in, and give up while the issuer is asked."""
+    issuer.asked.clear()
+    issuer.answers.clear()
+    async with asyncio.TaskGroup() as group:
+        login = group.create_task(ci.login(jwt=token))
+        await asyncio.to_thread(issuer.asked.wait, 10)
+        login.cancel()
+    issuer.answers.set()
+
+
+async def test_who_hangs_up_locks_nobody_out_and_cannot_do_so_for_ever(
+    ci: LoggingIn, issuer: Issuer
+) -> None:
+    token = signed(issuer.key, issuer.claims(ci.now))
+    for _ in range(MOST - 1):
+        await hang_up(ci, issuer, token)
+    assert await ci.login(jwt=token)
+    assert isinstance((await ci.tried(jwt="not.a.token"))[0], Denied)
+    with pytest.raises(LimitReached):
+        await ci.login(jwt=token)
 
 
 async def test_a_configuration_of_another_issuer_gives_no_keys(
