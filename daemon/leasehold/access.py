@@ -14,6 +14,7 @@ from leasehold.bundle import EngineConfig, Generation, Identity, Role
 from leasehold.clock import Clock
 from leasehold.conditions import Circumstances
 from leasehold.errors import Denied, Invalid, LeaseholdError, NotFound, outcome_of
+from leasehold.failures import Failures
 from leasehold.identity.lacking import lacking, near_processes
 from leasehold.identity.recognise import recognise
 from leasehold.leases.store import LeaseStore
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 PATH_CHARS = 256
 """How much of a caller's text an audit line takes (rule AU6)."""
+MOST_DENIED = 60
+"""How many requests of one origin are denied, and audited, in a minute."""
 NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 OWN = "the lease is the caller's own"
 STRANGER = "the policy knows no such identity"
@@ -49,6 +52,7 @@ class Access:
         self.generation = generation
         self._store = store
         self._clock = clock
+        self._denied = Failures(lambda: clock.now_ms() / 1000, MOST_DENIED, "requests were denied")
 
     def identities(self, caller: Caller) -> Sequence[Identity]:
         """The identities that the caller's attested facts match."""
@@ -131,13 +135,25 @@ class Access:
         rule: str,
         fields: Mapping[str, str] | None = None,
     ) -> Denied:
-        """The refusal to raise, after it was audited; `rule` says what it rests on."""
+        """The refusal to raise, after it was audited; `rule` says what it rests on.
+
+        Raises LimitReached, see `hold_back`.
+        """
+        self.hold_back(caller)
         bundle, identities = self.generation().bundle, self.identities(caller)
         near = near_misses(bundle, identities, path, verb, self.circumstances(fields))
         note = "; ".join((*self.near(caller), *near))
         grounds = self.grounds(caller, path, verb, rule)
         await self.record(EventType.DENIED, caller, {**grounds, "note": note})
         return Denied("permission denied")
+
+    def hold_back(self, caller: Caller) -> None:
+        """Count a refusal that is about to be audited, since whoever connects can cause them.
+
+        Raises LimitReached when the caller's origin had too many; nothing is to be audited then.
+        """
+        self._denied.check(caller.origin)
+        self._denied.failed(caller.origin)
 
     def reaches(self, caller: Caller, prefix: str) -> bool:
         """Whether the policy allows the caller anything below `prefix`, which ends with `/`."""
@@ -220,6 +236,7 @@ class Access:
         self, caller: Caller, lease_id: str, verb: str, lease: Lease | None
     ) -> NotFound:
         """Audit that a lease is not the caller's; the answer does not tell it from no lease."""
+        self.hold_back(caller)
         note = "there is no such lease" if lease is None else f"the lease is {lease.identity}'s"
         grounds = self.grounds(caller, lease_id, verb, _NOT_OWN)
         await self._try_to_record(EventType.DENIED, caller, {**grounds, "note": note})

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Protocol, overload
 from urllib.parse import quote
 
+from leasehold.hosts import counted_as
+
 NOBODY = frozenset({65_534, 4_294_967_295})
 """What the kernel shows for ids that it cannot map; nobody is matched by them (rule I2)."""
 
@@ -85,7 +87,8 @@ class Caller:
     `groups` holds the primary and all supplementary group ids. `pid`, and the id of the `request`
     that is being made, are for records only. Whoever comes by `tls`, or is known by its `login`,
     has the ids of nobody. `token` is the accessor of the token that it speaks by; the facts are
-    then those of the token's login. `process` has what rules ask for beyond the ids. `socket` is
+    then those of the token's login, and `peer` is where the token was sent from, for records and
+    limits only. `process` has what rules ask for beyond the ids. `socket` is
     its connection on this host, by which the kernel can be asked for more as long as that stands.
     """
 
@@ -99,6 +102,7 @@ class Caller:
     process: Process = field(default=Process(), hash=False)
     socket: PeerSocket | None = field(default=None, compare=False, repr=False)
     login: Login | None = None
+    peer: str = field(default="", compare=False)
 
     @classmethod
     def over_tls(cls, peer: TlsPeer) -> "Caller":
@@ -128,6 +132,26 @@ class Caller:
         return "tls:" + ",".join([*names, *(f"issuer={issuer}" for issuer in self.tls.issuers)])
 
     @property
+    def address(self) -> str:
+        """Where it connects from: the uid on this host, or an address."""
+        if self.peer:
+            return self.peer
+        if self.login is not None:
+            return self.login.address
+        return self.who if self.tls is None else self.tls.address
+
+    @property
+    def origin(self) -> str:
+        """The same, as limits count it: an address of IPv6 as its network."""
+        return counted_as(self.address)
+
+    @property
+    def seat(self) -> str:
+        """Who it is, as connections are counted; without a certificate, all of its origin."""
+        nameless = self.tls is not None and not self.tls.names
+        return f"tls:address={self.origin}" if nameless else self.who
+
+    @property
     def is_nobody(self) -> bool:
         """Whether nothing is known that tells this caller from others."""
         if self.login is not None:
@@ -141,7 +165,7 @@ class Caller:
 
     def told(self) -> dict[str, str | int]:
         """What the audit keeps of the caller."""
-        token = {"token": self.token} if self.token else {}
+        token = {"token": self.token, "from": self.peer} if self.token else {}
         if self.login is not None:
             return {"who": self.who, "address": self.login.address, **token}
         if self.tls is None:

@@ -28,7 +28,7 @@ _line = json.JSONEncoder(separators=(",", ":")).encode
 _fields_of = attrgetter(*LEASE_FIELDS)
 _EMPTY = {LEASE_FIELDS.index("labels"): "", LEASE_FIELDS.index("handle"): "{}"}
 """Fields that are JSON, each with what it is when nothing is in it."""
-_SINCE: tuple[Any, ...] = (None, "", {}, None)
+_SINCE: tuple[Any, ...] = (None, "", {}, None, "")
 """What a caller's values have gained since the groups were the last of them."""
 _SECRET = "$secret"  # noqa: S105 (the tag, not a secret)
 
@@ -89,7 +89,7 @@ def caller_values(caller: Caller) -> list[Any]:
     tls, facts = None if caller.tls is None else asdict(caller.tls), dict(caller.process.facts)
     login = None if caller.login is None else asdict(caller.login)
     ids = (caller.uid, caller.gid, caller.pid, sorted(caller.groups))
-    return [*ids, tls, caller.token, facts, login]
+    return [*ids, tls, caller.token, facts, login, caller.peer]
 
 
 def caller_from(values: Sequence[Any]) -> Caller:
@@ -97,14 +97,14 @@ def caller_from(values: Sequence[Any]) -> Caller:
 
     Of its process the facts are kept, not why others are unknown.
     """
-    uid, gid, pid, groups, tls, token, facts, login = (*values, *_SINCE[len(values) - 4 :])
+    uid, gid, pid, groups, tls, token, facts, login, peer = (*values, *_SINCE[len(values) - 4 :])
     if tls is not None:
         tls = TlsPeer(tuple(tls["names"]), tuple(tls["issuers"]), tls["serial"], tls["address"])
     if login is not None:
         proven = tuple((name, value) for name, value in login["facts"])
         login = Login(login["kind"], proven, login["address"])
     ids, process = (uid, gid, pid, frozenset(groups)), Process(facts=facts)
-    return Caller(*ids, tls=tls, token=token, process=process, login=login)
+    return Caller(*ids, tls=tls, token=token, process=process, login=login, peer=peer)
 
 
 def dump_recipe(recipe: Recipe) -> bytes:

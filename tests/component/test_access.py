@@ -8,9 +8,11 @@ import pytest
 from fakes.clock import on_virtual_time, virtual_clock
 from fakes.policy import GRANTS, HOLDER, NOBODY_KNOWN, OPERATOR, STRANGER, a_bundle
 from fakes.world import World
+from leasehold.access import MOST_DENIED
 from leasehold.bundle import Grant
-from leasehold.errors import Denied, Invalid, NotFound
-from leasehold.model import LeaseState
+from leasehold.errors import Denied, Invalid, LimitReached, NotFound
+from leasehold.failures import WINDOW_S
+from leasehold.model import Caller, LeaseState, TlsPeer
 
 
 @on_virtual_time
@@ -29,6 +31,48 @@ async def test_who_may_not_ask_is_told_so_and_that_is_audited(tmp_path: Path) ->
         assert denials[0]["caller"]["uid"] == 0
         assert len(denials[3]["detail"]["path"]) == 256
         assert await world.leases() == []
+
+
+async def _looked_up(world: World, caller: Caller, lease_id: str) -> None:
+    await world.inspection.lookup(caller, lease_id)
+
+
+async def _issued(world: World, caller: Caller, lease_id: str) -> None:
+    await world.issue(lease_id.rpartition("/")[0], caller=caller)
+
+
+@on_virtual_time
+async def test_who_is_denied_too_often_waits_and_fills_no_disk(tmp_path: Path) -> None:
+    async with World(tmp_path, virtual_clock()) as world:
+        lease = (await world.issue()).lease
+        network = [Caller.over_tls(TlsPeer(address=f"2001:db8::{each}")) for each in range(3)]
+        for number in range(MOST_DENIED):
+            caller = network[number % 3]
+            with pytest.raises((Denied, NotFound)):
+                await (_looked_up, _issued)[number % 2](world, caller, lease.id)
+        kept = len((await world.audited())[""])
+        for ask in (
+            world.issue("x/creds/x", caller=network[0]),
+            world.inspection.lookup(network[1], lease.id),
+        ):
+            with pytest.raises(LimitReached, match="60 requests were denied within 60 s") as limit:
+                await ask
+            assert limit.value.retry_after_s == WINDOW_S
+        assert len((await world.audited())[""]) == kept
+        with pytest.raises(Denied):
+            await world.issue("database/creds/reader", caller=NOBODY_KNOWN)
+        world.clock.advance(s=int(WINDOW_S))
+        with pytest.raises(Denied):
+            await world.issue("database/creds/reader", caller=network[0])
+
+
+@on_virtual_time
+async def test_what_is_allowed_is_not_held_back_by_what_was_denied(tmp_path: Path) -> None:
+    async with World(tmp_path, virtual_clock()) as world:
+        for _ in range(MOST_DENIED + 1):
+            with pytest.raises((Denied, LimitReached)):
+                await world.issue("elsewhere/creds/reader")
+        assert await world.issue()
 
 
 @on_virtual_time

@@ -34,6 +34,16 @@ async def test_whoever_has_the_text_speaks_as_whoever_logged_in(world: World) ->
     assert speaker.token == made.token.accessor
 
 
+async def test_the_audit_says_where_a_token_was_used_from(world: World) -> None:
+    made = await world.login(HOLDER)
+    for peer, told in ((REMOTE, "192.0.2.7"), (STRANGER, STRANGER.who)):
+        speaker = await world.speak(made.text, peer)
+        assert speaker.who == HOLDER.who
+        lease = (await world.issue(caller=speaker)).lease
+        asked = [line["caller"] for line in (await world.audited())[lease.id] if "caller" in line]
+        assert {line["from"] for line in asked} == {told}
+
+
 async def test_on_this_host_a_foreign_text_means_nothing_and_by_tls_it_is_refused(
     world: World,
 ) -> None:

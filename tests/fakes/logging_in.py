@@ -5,11 +5,11 @@ from typing import Any
 from fakes.asking import Asking, making_a_request
 from fakes.policy import IDENTITIES, NOBODY_KNOWN, a_bundle
 from fakes.world import World
-from leasehold.api.failed_logins import FailedLogins
 from leasehold.api.fields import Fields
 from leasehold.api.handlers import Ask
-from leasehold.api.logins import LoginHandlers
+from leasehold.api.logins import MOST_FAILED, LoginHandlers
 from leasehold.bundle import Identity
+from leasehold.failures import Failures
 from leasehold.login import MethodConfig
 from leasehold.model import Caller
 from leasehold.policy.logins import match_of
@@ -31,7 +31,7 @@ class LoggingIn:
         )
         world.serve(a_bundle(identities={**IDENTITIES, "ci": ci}, auth={"ci": config}))
         self._asking = Asking(world)
-        failed = FailedLogins(lambda: world.clock.now_ms() / 1000)
+        failed = Failures(lambda: world.clock.now_ms() / 1000, MOST_FAILED, "logins failed")
         self.handlers = LoginHandlers(
             world.access, world.tokens, self.methods, failed, world.secret_ids
         )

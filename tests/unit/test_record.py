@@ -50,7 +50,13 @@ leases = st.builds(
 )
 many = st.lists(texts, max_size=3).map(tuple)
 callers = (
-    st.builds(Caller, counts, counts, counts, st.frozensets(counts, max_size=4))
+    st.builds(
+        Caller,
+        *(counts, counts, counts),
+        st.frozensets(counts, max_size=4),
+        token=texts,
+        peer=texts,
+    )
     | st.builds(TlsPeer, many, many, texts, texts).map(Caller.over_tls)
     | st.builds(Login, texts, st.lists(st.tuples(texts, texts), max_size=3).map(tuple), texts).map(
         Caller.logged_in
@@ -98,6 +104,8 @@ def test_a_row_holds_what_json_and_sqlite_can_hold(lease) -> None:
 def test_an_event_comes_back_from_its_line_as_it_was(event) -> None:
     line = dump_event(event)
     assert load_event(line) == event
+    if event.caller is not None:
+        assert load_event(line).caller.told() == event.caller.told()
     assert "\n" not in line
 
 

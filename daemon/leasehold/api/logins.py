@@ -8,11 +8,11 @@ from functools import partial
 
 from leasehold.access import Access
 from leasehold.api.described import Field, Holds, described
-from leasehold.api.failed_logins import FailedLogins
 from leasehold.api.handlers import Ask
 from leasehold.api.replies import Reply
 from leasehold.api.token_replies import NAME_CHARS, WISHES, auth, on_terms, wish
 from leasehold.errors import Denied, Invalid, Unavailable
+from leasehold.failures import Failures
 from leasehold.methods.registry import Methods
 from leasehold.model import Caller
 from leasehold.plugin import BadLogin, LoginRefused, LoginRequest, LoginUnavailable
@@ -20,6 +20,7 @@ from leasehold.tokens.logins import METHODS, display_name
 from leasehold.tokens.secret_ids import SecretIds
 from leasehold.tokens.tokens import LOGIN, IssuedToken, Tokens
 
+MOST_FAILED = 10
 OTHER_ROLE = "the login is not the identity that it asks to be"
 
 
@@ -31,7 +32,7 @@ class LoginHandlers:
         access: Access,
         tokens: Tokens,
         methods: Methods,
-        failed: FailedLogins,
+        failed: Failures,
         secret_ids: SecretIds,
     ) -> None:
         self._access = access
@@ -75,7 +76,7 @@ class LoginHandlers:
             raise Unavailable("the wall clock stepped, so nothing is attested until it has settled")
         return LoginRequest(
             fields=ask.fields.everything(),
-            address=_address(ask.caller),
+            address=ask.caller.address,
             now=clock.wall(clock.now_ms()),
             redeem=partial(self._secret_ids.redeem, ask.caller, method),
         )
@@ -83,7 +84,7 @@ class LoginHandlers:
     @asynccontextmanager
     async def _judged(self, ask: Ask, path: str) -> AsyncIterator[None]:
         """What a method says within, as errors of ours; failures are audited and counted."""
-        peer = _address(ask.caller)
+        peer = ask.caller.origin
         self._failed.check(peer)
         try:
             yield
@@ -95,6 +96,7 @@ class LoginHandlers:
             denied = await self._access.denied(ask.caller, path, LOGIN, str(refused))
             raise Invalid(refused.answer) if refused.answer else denied from None
         except LoginUnavailable as away:
+            self._access.hold_back(ask.caller)
             grounds = self._access.grounds(ask.caller, path, LOGIN, "nothing could be proven")
             async with self._access.telling(ask.caller, grounds):
                 raise Unavailable(str(away)) from None
@@ -114,8 +116,3 @@ class LoginHandlers:
             warnings=issued.warnings,
             undelivered=partial(self._tokens.undelivered, issued.token),
         )
-
-
-def _address(peer: Caller) -> str:
-    """Where a connection comes from: the uid on this host, else the address."""
-    return peer.who if peer.tls is None else peer.tls.address

@@ -80,7 +80,7 @@ class ApiServer:
             sock = await self._crowd.arrival(self._listening.socket)
             try:
                 caller = attest(sock)
-                leave = self._crowd.enter(caller.who)
+                leave = self._crowd.enter(caller.seat)
                 if leave is None:
                     _turn_away(sock, caller)
                     continue
@@ -153,6 +153,6 @@ class ApiServer:
 def _turn_away(sock: socket.socket, caller: Caller) -> None:
     sock.setblocking(False)
     try:
-        sock.send(turned_away(caller.who))
+        sock.send(turned_away(caller.seat))
     finally:
         sock.close()

@@ -15,6 +15,7 @@ from leasehold.api.crowd import Crowd, turned_away
 from leasehold.api.tls_alerts import telling_why
 from leasehold.api.tls_files import TlsContext
 from leasehold.api.tls_listening import TlsListener, peer_address
+from leasehold.hosts import counted_as
 from leasehold.identity.certificate import BadCertificate, attest
 from leasehold.model import Caller
 
@@ -48,7 +49,7 @@ class TlsDoor:
                 except OSError:
                     sock.close()
                     continue
-                leave = self._crowd.enter(address)
+                leave = self._crowd.enter(counted_as(address))
                 if leave is None:
                     logger.info("too many handshakes with %s at once", address)
                     sock.close()
@@ -103,9 +104,9 @@ class _Doorkeeper(asyncio.Protocol):
             transport.abort()
             return
         caller = Caller.over_tls(peer)
-        gone = self._crowd.enter(caller.who)
+        gone = self._crowd.enter(caller.seat)
         if gone is None:
-            transport.write(turned_away(caller.who))
+            transport.write(turned_away(caller.seat))
             transport.close()
             return
         connection = self._connect(caller, gone)

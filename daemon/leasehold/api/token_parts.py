@@ -5,14 +5,14 @@ from collections.abc import Coroutine, Iterable
 from typing import Any
 
 from leasehold.access import Access
-from leasehold.api.failed_logins import FailedLogins
-from leasehold.api.logins import LoginHandlers
+from leasehold.api.logins import MOST_FAILED, LoginHandlers
 from leasehold.api.renewals import FailedRenewals
 from leasehold.api.secret_ids import SecretIdHandlers
 from leasehold.api.tokens import TokenHandlers
 from leasehold.api.wrapping import WrappingHandlers
 from leasehold.clock import Clock
 from leasehold.ending import Ending
+from leasehold.failures import Failures
 from leasehold.leases.sqlite import SQLiteStore
 from leasehold.methods.registry import Methods
 from leasehold.tokens.secret_id import Place
@@ -39,10 +39,9 @@ class TokenParts:
         self._wrapping = Wrapping(store, clock, ending, self.tokens, self._secret_ids)
         self._sweep = TokenSweep(self.tokens, store.tokens, store, ending)
         self.of_wrapping = WrappingHandlers(access, self._wrapping)
+        failed = Failures(time.monotonic, MOST_FAILED, "logins failed")
         self.handlers = (
-            LoginHandlers(
-                access, self.tokens, methods, FailedLogins(time.monotonic), self._secret_ids
-            ),
+            LoginHandlers(access, self.tokens, methods, failed, self._secret_ids),
             TokenHandlers(access, self.tokens, FailedRenewals(time.monotonic)),
             self.of_wrapping,
             SecretIdHandlers(access, self._secret_ids),

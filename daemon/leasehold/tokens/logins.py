@@ -30,7 +30,7 @@ def cert(peer: Caller) -> Caller:
 
 def facts_of(caller: Caller) -> Caller:
     """What is proven of a caller, without what it asks now or by which token."""
-    return replace(caller, request="", token="")
+    return replace(caller, request="", token="", peer="")
 
 
 METHODS: Mapping[str, Attest] = {"unix": unix, "cert": cert}

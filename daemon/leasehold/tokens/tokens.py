@@ -73,7 +73,11 @@ class Tokens:
             token = line[0]
             if token.uses is None or await self._use(token.accessor):
                 return replace(
-                    token.facts, pid=peer.pid, request=peer.request, token=token.accessor
+                    token.facts,
+                    pid=peer.pid,
+                    request=peer.request,
+                    token=token.accessor,
+                    peer=peer.address,
                 )
         raise await self._access.denied(peer, path, USE, _OVER)
 

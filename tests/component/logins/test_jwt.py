@@ -16,8 +16,9 @@ from fakes.issuer import CONFIGURATION, Issuer, rsa_key, shared_secret, signed, 
 from fakes.logging_in import LoggingIn
 from fakes.policy import NOBODY_KNOWN
 from fakes.world import World
-from leasehold.api.failed_logins import MOST, WINDOW_S
+from leasehold.api.logins import MOST_FAILED
 from leasehold.errors import ConfigError, Denied, Invalid, LimitReached, Unavailable
+from leasehold.failures import WINDOW_S
 from leasehold.methods.catalog import load_method_class
 from leasehold.methods.registry import Methods
 
@@ -198,7 +199,7 @@ async def test_who_hangs_up_locks_nobody_out_and_cannot_do_so_for_ever(
     ci: LoggingIn, issuer: Issuer
 ) -> None:
     token = signed(issuer.key, issuer.claims(ci.now))
-    for _ in range(MOST - 1):
+    for _ in range(MOST_FAILED - 1):
         await hang_up(ci, issuer, token)
     assert await ci.login(jwt=token)
     assert isinstance((await ci.tried(jwt="not.a.token"))[0], Denied)
@@ -276,7 +277,7 @@ async def test_a_token_that_is_missing_is_told_as_such(ci: LoggingIn) -> None:
 
 async def test_a_peer_whose_logins_fail_has_to_wait(ci: LoggingIn, issuer: Issuer) -> None:
     good = signed(issuer.key, issuer.claims(ci.now))
-    for _ in range(MOST):
+    for _ in range(MOST_FAILED):
         assert isinstance((await ci.tried(jwt="not.a.token"))[0], Denied)
     with pytest.raises(LimitReached) as limited:
         await ci.login(NOBODY_KNOWN, jwt=good)
