@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from leasehold.errors import Denied, Invalid, LimitReached, Unavailable
 from leasehold.model import Cause, EventType, LeaseState
 from leasehold.secret import Secret
 from leasehold.tokens import wrapping
-from leasehold.tokens.wrapping import BAD, LONGEST_S
+from leasehold.tokens.wrapping import BAD, LONGEST_S, MOST_BYTES, MOST_BYTES_EACH
 
 
 @pytest.fixture
@@ -153,6 +154,23 @@ async def test_one_caller_cannot_fill_the_house(world: World) -> None:
     assert await world.wrapping.wrap(STRANGER, "a/b", 60, {"data": {}})
 
 
+async def test_one_caller_has_an_eighth_of_the_room(world: World) -> None:
+    large = {"data": "x" * (MOST_BYTES_EACH // 2)}
+    await world.wrapping.wrap(HOLDER, "a/b", 60, large)
+    with pytest.raises(LimitReached, match=f"1 responses of yours .* with {MOST_BYTES_EACH}"):
+        await world.wrapping.wrap(HOLDER, "a/b", 60, large)
+    assert await world.wrapping.wrap(STRANGER, "a/b", 60, large)
+
+
+async def test_what_waits_of_all_callers_has_an_end(world: World) -> None:
+    large = {"data": "x" * (MOST_BYTES_EACH // 2)}
+    callers = [replace(HOLDER, uid=uid) for uid in range(MOST_BYTES // MOST_BYTES_EACH * 2)]
+    for caller in callers[:-1]:
+        await world.wrapping.wrap(caller, "a/b", 60, large)
+    with pytest.raises(LimitReached, match="of others"):
+        await world.wrapping.wrap(callers[-1], "a/b", 60, large)
+
+
 async def test_a_response_is_nowhere_at_rest(world: World) -> None:
     token, lease_id = await a_wrapped_credential(world)
     everything = b"".join(f.read_bytes() for f in world.state_dir.iterdir() if f.is_file())
@@ -195,11 +213,29 @@ async def test_what_is_unwrapped_and_cannot_be_handed_over_is_undone(world: Worl
     assert undone.is_set()
 
 
-async def test_only_identities_wrap_what_they_say(world: World) -> None:
+async def test_only_identities_have_replies_wait_and_who_logs_in(world: World) -> None:
+    handlers = WrappingHandlers(world.access, world.wrapping)
+    undone = asyncio.Event()
+
+    async def undo() -> None:
+        undone.set()
+
+    holder, nobody = (Ask(who, {}, Fields({}), wrap_s=60) for who in (HOLDER, NOBODY_KNOWN))
+    said = Reply(body={"data": {"a": "b"}}, undelivered=undo)
+    assert "wrap_info" in (await handlers.wrapped(holder, said, "a/b")).body
+    assert not undone.is_set()
+    with pytest.raises(Denied):
+        await handlers.wrapped(nobody, said, "leasehold/whoami")
+    assert undone.is_set()
+    [denied] = [line for line in (await world.audited())[""] if line["event"] == "denied"]
+    assert (denied["detail"]["path"], denied["detail"]["verb"]) == ("leasehold/whoami", "wrap")
+    login = Reply(body={"auth": {"accessor": "x"}})
+    assert "wrap_info" in (await handlers.wrapped(nobody, login, "auth/ci/login")).body
+
+
+async def test_what_is_said_to_be_wrapped_must_say_for_how_long(world: World) -> None:
     handlers = WrappingHandlers(world.access, world.wrapping)
     said = Fields({"a": "b"})
     assert (await handlers.wrap(Ask(HOLDER, {}, said, wrap_s=60))).body == {"data": {"a": "b"}}
     with pytest.raises(Invalid, match="X-Vault-Wrap-TTL"):
         await handlers.wrap(Ask(HOLDER, {}, said))
-    with pytest.raises(Denied):
-        await handlers.wrap(Ask(NOBODY_KNOWN, {}, said, wrap_s=60))

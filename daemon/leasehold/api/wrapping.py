@@ -22,11 +22,17 @@ class WrappingHandlers:
         self._wrapping = wrapping
 
     async def wrapped(self, ask: Ask, reply: Reply, path: str) -> Reply:
-        """What is answered instead of `reply` to a request at `path`."""
+        """What is answered instead of `reply` to a request at `path`.
+
+        What waits takes memory, so it waits for identities, and those who have just become one by
+        a login. Raises Denied for others.
+        """
         if ask.wrap_s is None or reply.body is None:
             return reply
         body = envelope(ask.caller.request, reply.body, reply.warnings)
         try:
+            if "auth" not in reply.body and not self._access.identities(ask.caller):
+                raise await self._access.denied(ask.caller, path, "wrap", STRANGER)
             token, made = await self._wrapping.wrap(
                 *(ask.caller, path, ask.wrap_s, body),
                 undelivered=reply.undelivered,
@@ -42,8 +48,6 @@ class WrappingHandlers:
     @described()
     async def wrap(self, ask: Ask) -> Reply:
         """`sys/wrapping/wrap`: wraps what the body says."""
-        if not self._access.identities(ask.caller):
-            raise await self._access.denied(ask.caller, "sys/wrapping/wrap", "wrap", STRANGER)
         if ask.wrap_s is None:
             raise Invalid(f"{WRAP_TTL} must say for how long, such as 5m")
         return Reply(body={"data": dict(ask.fields.everything())})

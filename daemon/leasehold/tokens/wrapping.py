@@ -27,8 +27,10 @@ logger = logging.getLogger(__name__)
 KIND = "wrapped"
 LONGEST_S = 86_400
 MOST = 512
-"""How many may wait of one caller; there is room for those of all in MOST_BYTES."""
+"""How many may wait of one caller."""
 MOST_BYTES = 64 << 20
+MOST_BYTES_EACH = MOST_BYTES // 8
+"""How much may wait of all callers, and of one."""
 TICK_S = 1.0
 BAD = "wrapping token is not valid or does not exist"
 
@@ -107,10 +109,7 @@ class Wrapping:
         have one wrapped that looks so.
         """
         text = json.dumps(body)
-        size = sum(len(each.body.reveal()) for each in self._waiting.values())
-        own = sum(each.by == caller.who for each in self._waiting.values())
-        if own >= MOST or size + len(text) > MOST_BYTES:
-            raise LimitReached(f"{own} responses of yours wait to be unwrapped; unwrap some")
+        self._check_room(caller, len(text))
         lease_id, auth = body.get("lease_id"), body.get("auth") or {}
         note = {"lease_id": lease_id, "token": auth.get("accessor"), "secret_id": secret_id}
         wrapped = Wrapped(
@@ -125,6 +124,18 @@ class Wrapping:
             delivered=delivered,
         )
         return await self._keep(caller, wrapped), wrapped
+
+    def _check_room(self, caller: Caller, size: int) -> None:
+        """Raise LimitReached when there is no room for `size` bytes more of this caller."""
+        sizes = [(each.by, len(each.body.reveal())) for each in self._waiting.values()]
+        own = [each for by, each in sizes if by == caller.who]
+        if len(own) >= MOST or sum(own) + size > MOST_BYTES_EACH:
+            raise LimitReached(
+                f"{len(own)} responses of yours with {sum(own)} bytes wait to be unwrapped;"
+                f" allowed are {MOST} with {MOST_BYTES_EACH}; unwrap some"
+            )
+        if sum(each for _, each in sizes) + size > MOST_BYTES:
+            raise LimitReached("the responses of others that wait to be unwrapped fill the room")
 
     async def _keep(self, caller: Caller, wrapped: Wrapped, old: Wrapped | None = None) -> Secret:
         """Have `wrapped` wait, in the place of `old` if that is given."""
