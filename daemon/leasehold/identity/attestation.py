@@ -33,6 +33,7 @@ class Attestation:
     def __init__(self, bundle: Callable[[], Bundle], hashes: Hashes) -> None:
         self._bundle = bundle
         self._hashes = hashes
+        self._in_full = asyncio.Lock()
         self._of: Bundle | None = None
         self._narrow: tuple[UnixMatch, ...] = ()
 
@@ -47,8 +48,14 @@ class Attestation:
         return await self._with(caller, wanted, rules)
 
     async def in_full(self, caller: Caller) -> Caller:
-        """The caller with all that can be known of it; by a token, what was known at the login."""
-        return caller if caller.token else await self._with(caller, PROCESS_FACTS, None)
+        """The caller with all that can be known of it; by a token, what was known at the login.
+
+        One after the other, since anybody may ask for it and it reads whole files.
+        """
+        if caller.token:
+            return caller
+        async with self._in_full:
+            return await self._with(caller, PROCESS_FACTS, None)
 
     def _rules(self, caller: Caller) -> Iterator[UnixMatch]:
         if (bundle := self._bundle()) is not self._of:
