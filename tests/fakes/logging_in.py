@@ -41,9 +41,11 @@ class LoggingIn:
         """The wall clock, in seconds."""
         return self.world.clock.wall(self.world.clock.now_ms()).timestamp()
 
-    async def login(self, peer: Caller = NOBODY_KNOWN, **fields: Any) -> dict[str, Any]:
+    async def login(
+        self, peer: Caller = NOBODY_KNOWN, method: str = "ci", **fields: Any
+    ) -> dict[str, Any]:
         """The `auth` of the reply."""
-        reply = await self.handlers.login(Ask(peer, {"method": "ci"}, Fields(fields)))
+        reply = await self.handlers.login(Ask(peer, {"method": method}, Fields(fields)))
         auth: dict[str, Any] = reply.body["auth"]
         return auth
 

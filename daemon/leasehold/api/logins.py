@@ -18,7 +18,7 @@ from leasehold.model import Caller
 from leasehold.plugin import BadLogin, LoginRefused, LoginRequest, LoginUnavailable
 from leasehold.tokens.logins import METHODS, display_name
 from leasehold.tokens.secret_ids import SecretIds
-from leasehold.tokens.tokens import LOGIN, IssuedToken, Tokens
+from leasehold.tokens.tokens import LOGIN, IssuedToken, Tokens, Wish
 
 MOST_FAILED = 10
 OTHER_ROLE = "the login is not the identity that it asks to be"
@@ -54,21 +54,26 @@ class LoginHandlers:
         named, role = ask.fields.text("method"), ask.fields.text("role")
         method = ask.path.get("method") or named
         path = f"auth/{method}/login"
+        async with self._judged(ask, path):
+            caller, facts, wanted = await self._proven(ask, method)
+            if role and role not in self._access.names(facts):  # so that whoever asks notices
+                raise await self._access.denied(caller, path, LOGIN, OTHER_ROLE)
+            issued = await self._tokens.issue(caller, facts, path, wanted)
+        return self._reply(issued, facts)
+
+    async def _proven(self, ask: Ask, method: str) -> tuple[Caller, Caller, Wish]:
+        """Who asks for a token, the facts that are proven, and what is wished of the token."""
         configured = self._access.generation().bundle.auth
         if attest := METHODS.get(method):
-            caller, facts = ask.caller, attest(ask.caller)
-            wanted = wish(ask, display_name(method, facts))
-        elif method in configured:
-            async with self._judged(ask, path):
-                login, proven = await self._methods.attest(method, self._request(ask, method))
-                facts = Caller.logged_in(login)
-                caller = replace(facts, request=ask.caller.request)
-                await self._check_role(caller, role, path)
-            wanted = on_terms(wish(ask, proven.name[:NAME_CHARS]), proven)
-        else:
+            facts = attest(ask.caller)
+            return ask.caller, facts, wish(ask, display_name(method, facts))
+        if method not in configured:
             allowed = ", ".join((*METHODS, *sorted(configured)))
             raise Invalid(f"method: found '{method[:40]}'; allowed are {allowed}")
-        return self._reply(await self._tokens.issue(caller, facts, path, wanted), facts)
+        login, proven = await self._methods.attest(method, self._request(ask, method))
+        facts = Caller.logged_in(login)
+        wanted = on_terms(wish(ask, proven.name[:NAME_CHARS]), proven)
+        return replace(facts, request=ask.caller.request), facts, wanted
 
     def _request(self, ask: Ask, method: str) -> LoginRequest:
         clock = self._tokens.clock
@@ -103,11 +108,6 @@ class LoginHandlers:
         except (Denied, asyncio.CancelledError):  # who hangs up has issuers asked all the same
             self._failed.failed(peer)
             raise
-
-    async def _check_role(self, caller: Caller, role: str, path: str) -> None:
-        """Refuse who asks for an identity that it is not, so that it notices."""
-        if role and role not in self._access.names(caller):
-            raise await self._access.denied(caller, path, LOGIN, OTHER_ROLE)
 
     def _reply(self, issued: IssuedToken, facts: Caller) -> Reply:
         policies, clock = self._access.names(facts), self._tokens.clock

@@ -14,7 +14,7 @@ from joserfc.jwk import ECKey, RSAKey
 from fakes.clock import FakeClock
 from fakes.issuer import CONFIGURATION, Issuer, rsa_key, shared_secret, signed, unsigned
 from fakes.logging_in import LoggingIn
-from fakes.policy import NOBODY_KNOWN
+from fakes.policy import HOLDER, NOBODY_KNOWN
 from fakes.world import World
 from leasehold.api.logins import MOST_FAILED
 from leasehold.errors import ConfigError, Denied, Invalid, LimitReached, Unavailable
@@ -144,6 +144,12 @@ async def test_a_role_is_an_identity_that_the_login_must_be(ci: LoggingIn, issue
     assert audited["decision"]["rule"] == "the login is not the identity that it asks to be"
 
 
+async def test_a_role_counts_for_what_the_connection_proves_as_well(ci: LoggingIn) -> None:
+    assert (await ci.login(HOLDER, "unix", role="holder"))["policies"] == ["holder"]
+    with pytest.raises(Denied):
+        await ci.login(HOLDER, "unix", role="operator")
+
+
 async def test_within_the_leeway_clocks_may_differ(ci: LoggingIn, issuer: Issuer) -> None:
     await ci.login(jwt=signed(issuer.key, issuer.claims(ci.now + 59)))
     await ci.login(jwt=signed(issuer.key, issuer.claims(ci.now - 359)))
@@ -193,6 +199,14 @@ async def hang_up(ci: LoggingIn, issuer: Issuer, token: str) -> None:
         await asyncio.to_thread(issuer.asked.wait, 10)
         login.cancel()
     issuer.answers.set()
+
+
+async def test_a_proof_that_is_nobodys_is_a_failed_login_too(ci: LoggingIn, issuer: Issuer) -> None:
+    nobodys = signed(issuer.key, issuer.claims(ci.now, repository="acme/b"))
+    for _ in range(MOST_FAILED):
+        assert isinstance((await ci.tried(jwt=nobodys))[0], Denied)
+    with pytest.raises(LimitReached):
+        await ci.login(jwt=nobodys)
 
 
 async def test_who_hangs_up_locks_nobody_out_and_cannot_do_so_for_ever(
