@@ -10,6 +10,10 @@ import pytest
 from fakes.clock import FakeClock
 from fakes.policy import HOLDER, IDENTITIES, NOBODY_KNOWN, OPERATOR, STRANGER, a_bundle
 from fakes.world import World
+from leasehold.api.fields import Fields
+from leasehold.api.handlers import Ask
+from leasehold.api.renewals import FailedRenewals
+from leasehold.api.tokens import TokenHandlers
 from leasehold.bundle import TokenLimits
 from leasehold.errors import Denied, Invalid
 from leasehold.leases.tokens import DEEPEST
@@ -220,3 +224,22 @@ def test_a_method_attests_what_its_connection_proves_and_nothing_else() -> None:
     for method, peer in ((unix, named), (cert, HOLDER), (cert, REMOTE)):
         with pytest.raises(Invalid, match=f"method {method.__name__}: "):
             method(peer)
+
+
+async def test_tokens_are_not_looked_through_for_nobody(world: World) -> None:
+    for peer in (HOLDER, STRANGER, HOLDER):
+        await world.login(peer)
+    handlers = TokenHandlers(world.access, world.tokens, FailedRenewals(lambda: 0.0))
+
+    async def listed(caller: Caller) -> int:
+        reply = await handlers.tokens(Ask(caller, {}, Fields({})))
+        return len(reply.body["data"]["tokens"])
+
+    looked: list[str] = []
+    world.fate.after(0, lambda: looked.append("the store was asked"))
+    assert (await listed(NOBODY_KNOWN), looked) == (0, [])
+    assert (await listed(HOLDER), looked) == (2, ["the store was asked"])
+    assert await listed(OPERATOR) == 3
+    speaker = await world.speak((await world.login(OPERATOR)).text)
+    world.serve(a_bundle(identities={}))
+    assert await listed(speaker) == 1, "its own, though it is no identity any more"

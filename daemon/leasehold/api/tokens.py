@@ -207,10 +207,17 @@ class TokenHandlers:
     async def _listed(self, caller: Caller, after: str, most: int) -> tuple[list[Token], bool]:
         """Tokens that the caller may see, at most so many; and whether those are all."""
         everyone = self._access.decide(caller, PLACE, LIST).allowed
+        identities = self._access.names(caller)
+        if not (everyone or identities or caller.token):
+            return [], True  # nobody has none, and all would be looked at to tell that
         found: list[Token] = []
         while page := await self._tokens.page(after, PAGE):
             after = page[-1].accessor
-            found += [each for each in page if everyone or self._tokens.owns(caller, each)]
+            found += [
+                each
+                for each in page
+                if everyone or self._tokens.is_of(each, caller.token, identities)
+            ]
             if len(found) > most:
                 return found[:most], False
         return found, True

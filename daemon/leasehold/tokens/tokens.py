@@ -7,7 +7,7 @@ that were made by it follow in the sweep, so that a crash between them is caught
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
@@ -151,9 +151,12 @@ class Tokens:
 
     def owns(self, caller: Caller, token: Token) -> bool:
         """Whether the token is the caller's: the one it speaks by, or one of its identities'."""
-        mine = {identity.name for identity in self._access.identities(caller)}
-        of_token = {identity.name for identity in self._access.identities(token.facts)}
-        return caller.token == token.accessor or bool(mine & of_token)
+        return self.is_of(token, caller.token, self._access.names(caller))
+
+    def is_of(self, token: Token, accessor: str, identities: Collection[str]) -> bool:
+        """The same of a caller with these identities that speaks by the token `accessor`."""
+        of_token = self._access.names(token.facts)
+        return token.accessor == accessor or any(name in identities for name in of_token)
 
     async def renew(
         self, caller: Caller, accessor: str, increment_s: int | None
