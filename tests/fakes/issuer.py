@@ -67,6 +67,11 @@ def rsa_key(kid: str) -> RSAKey:
     return RSAKey.generate_key(2048, {"kid": kid})
 
 
+def forger() -> RSAKey:
+    """A key that has the name of the issuer's first and is another."""
+    return RSAKey.import_key({**rsa_key("forger").as_dict(private=True), "kid": "first"})
+
+
 def signed(key: Key, claims: dict[str, Any], **header: Any) -> str:
     """A token; `header` may say anything, as forgers do."""
     whole = {"alg": "RS256", "kid": key.kid, **header}

@@ -24,10 +24,12 @@ Key = RSAKey | ECKey
 FRESH_S, STALE_S, AGAIN_S = 600.0, 3_600.0, 60.0
 MOST_KEYS = 64
 LEAST_RSA_BITS = 2_048
+"""RFC 7518, 3.3."""
 _SOURCES = ("discovery_url", "jwks_url", "public_keys")
 _KINDS: Mapping[str, type[Key]] = {"RSA": RSAKey, "EC": ECKey}
 _KIND_OF = {"RS": "RSA", "PS": "RSA", "ES": "EC"}
-_CURVE_OF = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+_CURVE_OF = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
+"""RFC 7518, 3.4; in the names of SEC 2, as cryptography has them."""
 _CONFIGURATION = "/.well-known/openid-configuration"
 
 
@@ -130,19 +132,35 @@ def _usable(found: list[Any]) -> Iterator[Key]:
             continue
         try:
             key = kind.import_key(each)
-            key.raw_value  # noqa: B018 (reads the numbers, which may be none)
+            weakness = _weakness(key.public_key)  # reads the numbers, which may be none
         except (JoseError, ValueError, TypeError, KeyError, UnsupportedAlgorithm):
             continue
-        yield key
+        if not weakness:
+            yield key
+
+
+def _weakness(public: object) -> str:
+    """Why a public key is not trusted to sign; empty when it is."""
+    match public:
+        case rsa.RSAPublicKey(key_size=bits):
+            least = f"allowed are {LEAST_RSA_BITS} and more"
+            return "" if bits >= LEAST_RSA_BITS else f"has {bits} bits; {least}"
+        case ec.EllipticCurvePublicKey(curve=curve):
+            allowed = _CURVE_OF.values()
+            known = curve.name in allowed
+            return "" if known else f"is on {curve.name}; allowed are {', '.join(allowed)}"
+        case _:
+            return "is no key of RSA or EC"
 
 
 def _fits(key: Key, algorithm: str) -> bool:
-    """Whether the key signs by this algorithm, and is strong enough."""
+    """Whether the key signs by this algorithm."""
     if key.key_type != _KIND_OF[algorithm[:2]] or key.get("alg", algorithm) != algorithm:
         return False
-    if isinstance(key, RSAKey):
-        return key.raw_value.key_size >= LEAST_RSA_BITS
-    return _CURVE_OF[algorithm] == key.get("crv")
+    public = key.public_key
+    return not isinstance(public, ec.EllipticCurvePublicKey) or (
+        public.curve.name == _CURVE_OF[algorithm]
+    )
 
 
 def _from_pem(index: int, text: str) -> Key:
@@ -150,10 +168,7 @@ def _from_pem(index: int, text: str) -> Key:
         public = load_pem_public_key(text.encode())
     except (ValueError, UnsupportedAlgorithm):
         raise ValueError(f"public_keys[{index}]: is no public key in PEM") from None
-    match public:
-        case rsa.RSAPublicKey():
-            return RSAKey.import_key(text)
-        case ec.EllipticCurvePublicKey():
-            return ECKey.import_key(text)
-        case _:
-            raise ValueError(f"public_keys[{index}]: is no key of RSA or EC")
+    if weakness := _weakness(public):
+        raise ValueError(f"public_keys[{index}]: {weakness}")
+    kind = RSAKey if isinstance(public, rsa.RSAPublicKey) else ECKey
+    return kind.import_key(text)

@@ -1,4 +1,4 @@
-"""Worlds with AppRole, and with AWS."""
+"""Worlds where callers log in: with AppRole, with AWS, with the tokens of an issuer."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:  # it needs botocore
-    from fakes.sts import Sts
-
 from fakes.clock import FakeClock
 from fakes.logging_in import LoggingIn
 from fakes.secret_ids import AppRole
 from fakes.world import World
+
+if TYPE_CHECKING:  # each needs the library of its method
+    from fakes.issuer import Issuer
+    from fakes.sts import Sts
 
 
 @pytest.fixture
@@ -40,3 +41,21 @@ async def aws(tmp_path: Path, clock: FakeClock, sts: "Sts") -> AsyncIterator[Log
     """Whose identity `ci` is the role `deploy` of an account."""
     async with World(tmp_path, clock) as world:
         yield LoggingIn(world, "aws", sts.options(), {"account": "123456789012", "role": "deploy"})
+
+
+@pytest.fixture
+def issuer(tmp_path: Path) -> Iterator["Issuer"]:
+    made = pytest.importorskip("fakes.issuer").Issuer(tmp_path / "issuer")
+    with made.server.running():
+        yield made
+
+
+@pytest.fixture
+async def ci(tmp_path: Path, issuer: "Issuer") -> AsyncIterator[LoggingIn]:
+    """Whose identity `ci` is a repository of the issuer's."""
+    options = issuer.options(
+        claims=["repository", "ref", "groups"], bound_claims={"repository": ["acme/app", "acme/b"]}
+    )
+    match = {"issuer": issuer.url, "claims": {"repository": "acme/app"}}
+    async with World(tmp_path, FakeClock()) as world:
+        yield LoggingIn(world, "jwt", options, match)
