@@ -12,10 +12,29 @@ from typing import cast
 
 def telling_why(context: ssl.SSLContext, sock: socket.socket) -> ssl.SSLContext:
     """The context, for the one handshake on `sock`."""
-    return cast(ssl.SSLContext, _TellingWhy(context, sock))
+    context.sslobject_class = _Telling
+    return cast(ssl.SSLContext, _TellingOn(context, sock))
 
 
-class _TellingWhy:
+class _Telling(ssl.SSLObject):
+    """One end of TLS, which sends to `sock` what it has `outgoing` when the handshake fails."""
+
+    outgoing: ssl.MemoryBIO
+    sock: socket.socket
+
+    def do_handshake(self) -> None:
+        """See ssl.SSLObject.do_handshake."""
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError:
+            with contextlib.suppress(OSError):
+                self.sock.send(self.outgoing.read())
+            raise
+
+
+class _TellingOn:
     """As much of an SSLContext as asyncio uses."""
 
     def __init__(self, context: ssl.SSLContext, sock: socket.socket) -> None:
@@ -31,17 +50,6 @@ class _TellingWhy:
     ) -> ssl.SSLObject:
         """See ssl.SSLContext.wrap_bio."""
         made = self._context.wrap_bio(incoming, outgoing, server_side, server_hostname)
-        shake_hands = made.do_handshake
-
-        def do_handshake() -> None:
-            try:
-                shake_hands()
-            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                raise
-            except ssl.SSLError:
-                with contextlib.suppress(OSError):
-                    self._sock.send(outgoing.read())
-                raise
-
-        made.do_handshake = do_handshake  # type: ignore[method-assign]  # of this one
+        if isinstance(made, _Telling):
+            made.outgoing, made.sock = outgoing, self._sock
         return made
