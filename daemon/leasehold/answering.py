@@ -7,6 +7,7 @@ from typing import Any
 
 from leasehold.api.access import AccessHandlers
 from leasehold.api.audit import AuditHandlers
+from leasehold.api.audit_reader import AuditReader
 from leasehold.api.caller import CallerHandlers
 from leasehold.api.dispatch import Dispatcher
 from leasehold.api.drift import DriftHandlers
@@ -66,6 +67,7 @@ def answering_of(
         access=access, store=store, engines=engines, clock=clock, troubles=troubles
     )
     handlers = Handlers(core.issuance, inspection, FailedRenewals(time.monotonic))
+    audit = AuditReader(search)
     tokens = TokenParts(access, store, clock, core.ending, core.serving.methods)
     urgent, response = incident_handlers(
         access, store, clock, engines, core.ending, core.freeze, core.background, loops.expiry.hurry
@@ -77,14 +79,14 @@ def answering_of(
     table = routes(
         handlers,
         PolicyHandlers(access, loops.applier, store, clock, loops.enforcer.settle),
-        AccessHandlers(access, core.serving.operations, search),
+        AccessHandlers(access, core.serving.operations, audit),
         DrillHandlers(access, loops.drills, clock),
         DriftHandlers(access, loops.drift, removal, clock, core.background),
         MetricsHandlers(access, inspection, loops.drift, core.admission, metrics),
         vault_handlers(access, core.issuance, handlers, core.types, document),
         RevocationHandlers(revocations, clock),
         IrrevocableHandlers(access, inspection, loops.expiry.look_now),
-        AuditHandlers(access, search),
+        AuditHandlers(access, audit),
         CallerHandlers(access, attestation),
         WhoisHandlers(access, store, core.names, clock),
         *tokens.handlers,

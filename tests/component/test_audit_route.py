@@ -11,6 +11,7 @@ from fakes.engine import Fault
 from fakes.policy import HOLDER, OPERATOR, STRANGER
 from fakes.world import KEY, World
 from leasehold.api.audit import AuditHandlers
+from leasehold.api.audit_reader import AuditReader
 from leasehold.api.fields import Fields
 from leasehold.api.handlers import Ask
 from leasehold.errors import EngineError, Invalid, NotFound
@@ -26,7 +27,8 @@ ASKING = replace(HOLDER, request=REQUEST)
 
 async def shown(world: World, caller: Caller = OPERATOR, **fields: str) -> dict[str, Any]:
     search = AuditSearch(world.state_dir / "audit.jsonl", KEY.derive(KEY_PURPOSE))
-    reply = await AuditHandlers(world.access, search).lines(Ask(caller, {}, Fields(fields)))
+    handlers = AuditHandlers(world.access, AuditReader(search))
+    reply = await handlers.lines(Ask(caller, {}, Fields(fields)))
     return reply.body["data"]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from fakes.policy import OPERATOR
 from fakes.world import KEY, World
 from leasehold.api.access import AccessHandlers
+from leasehold.api.audit_reader import AuditReader
 from leasehold.api.fields import Fields
 from leasehold.api.handlers import Ask
 from leasehold.errors import LeaseholdError
@@ -28,7 +29,8 @@ class Asking:
     def __init__(self, world: World) -> None:
         self.world = world
         audit = AuditSearch(world.state_dir / "audit.jsonl", KEY.derive("audit chain"))
-        self.handlers = AccessHandlers(world.access, {"fake": frozenset({"creds"})}, audit)
+        operations = {"fake": frozenset({"creds"})}
+        self.handlers = AccessHandlers(world.access, operations, AuditReader(audit))
 
     async def explain(self, request: str, caller: Caller = OPERATOR) -> dict[str, Any]:
         reply = await self.handlers.explain(Ask(caller, {"request_id": request}, Fields({})))

@@ -1,19 +1,19 @@
 """The routes that answer questions about access: may I, who may, and why was it so."""
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from leasehold.access import PATH_CHARS, Access
+from leasehold.api.audit_reader import AuditReader, check_request_id
 from leasehold.api.described import Field, Holds, described
 from leasehold.api.handlers import Ask
 from leasehold.api.replies import Reply
 from leasehold.conditions import Circumstances
-from leasehold.errors import Invalid, NotFound, Unavailable
+from leasehold.errors import Invalid, NotFound
 from leasehold.events.audit_line import Line
-from leasehold.events.audit_search import AuditSearch, Found
+from leasehold.events.audit_search import Found
 from leasehold.model import Caller, EventType
 from leasehold.policy.conditions import instant
 from leasehold.policy.decide import VERBS
@@ -22,7 +22,6 @@ from leasehold.policy.questions import Operations, can, can_json, who_can, who_j
 from leasehold.policy.users import caller_with
 
 PLACE, OPERATE = "leasehold/access", "operate"
-_REQUEST_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ASKED = (
     Field("path", Holds.TEXT, "Such as database/creds/app-readonly.", must=True),
     Field("verb", Holds.TEXT, f"One of {', '.join(VERBS)}; {VERBS[0]} by default."),
@@ -37,11 +36,10 @@ class AccessHandlers:
     `operations` has the path words by engine type.
     """
 
-    def __init__(self, access: Access, operations: Operations, audit: AuditSearch) -> None:
+    def __init__(self, access: Access, operations: Operations, audit: AuditReader) -> None:
         self._access = access
         self._operations = operations
         self._audit = audit
-        self._one = asyncio.Lock()
 
     @described(
         *_ASKED,
@@ -78,15 +76,11 @@ class AccessHandlers:
     async def explain(self, ask: Ask) -> Reply:
         """`leasehold/explain/<request_id>`: what was decided on a request, and why."""
         request_id = ask.path["request_id"]
-        if not _REQUEST_ID.fullmatch(request_id):
-            raise Invalid(
-                f"found '{request_id[:60]}'; allowed is the request_id of a reply, such as"
-                " 642f97c8-d580-4dd8-b494-78c1bcbd03e7"
-            )
+        check_request_id(request_id)
         operates = self._operates(ask.caller)
         found = Found((), whole=True)
         if operates or not ask.caller.is_nobody:
-            found = await self._search(request_id)
+            found = await self._audit.find_on("", request_id)
         lines = [line for line in found.lines if operates or _is_of(line, ask.caller)]
         if not lines:
             raise NotFound(
@@ -94,13 +88,6 @@ class AccessHandlers:
                 f" not yours{self._audit.or_older(found)}"
             )
         return Reply(body={"data": explanation(request_id, lines, notes=operates)})
-
-    async def _search(self, request_id: str) -> Found:
-        async with self._one:  # each reads a good deal of the disk
-            try:
-                return await asyncio.to_thread(self._audit.find, request_id)
-            except OSError as error:
-                raise Unavailable(f"the audit cannot be read ({error.strerror})") from error
 
     def _at(self, ask: Ask, fields: Mapping[str, str] | None) -> Circumstances:
         """Those that are asked about: of now, unless it says when."""

@@ -1,29 +1,27 @@
 """The route that shows what the audit has on a lease or a request."""
 
-import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from leasehold.access import PATH_CHARS, Access
+from leasehold.api.audit_reader import AuditReader, check_request_id
 from leasehold.api.described import Field, Holds, described
 from leasehold.api.handlers import Ask
 from leasehold.api.replies import Reply
-from leasehold.errors import Invalid, NotFound, Unavailable
-from leasehold.events.audit_search import AuditSearch, Found
+from leasehold.errors import Invalid, NotFound
+from leasehold.events.audit_search import Found
 
 PLACE, OPERATE = "leasehold/audit", "operate"
 _LEASE_ID = re.compile(r"[a-z0-9_-]+(?:/[a-z0-9_-]+){3}")
-_REQUEST_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class AuditHandlers:
     """Operators see every line, others those of the life of their own leases."""
 
-    def __init__(self, access: Access, audit: AuditSearch) -> None:
+    def __init__(self, access: Access, audit: AuditReader) -> None:
         self._access = access
         self._audit = audit
-        self._one = asyncio.Lock()
 
     @described(
         Field("lease", Holds.TEXT, "The id of a lease; this, or request."),
@@ -37,7 +35,7 @@ class AuditHandlers:
         mine = {identity.name for identity in self._access.identities(ask.caller)}
         found = Found((), whole=True)
         if operates or mine:
-            found = await self._search(lease, request)
+            found = await self._audit.find_on(lease, request)
         lines = [dict(line) for line in found.lines if operates or line.get("identity") in mine]
         if not lines:
             older = self._audit.or_older(found)
@@ -51,13 +49,6 @@ class AuditHandlers:
         }
         return Reply(body={"data": told})
 
-    async def _search(self, lease: str, request: str) -> Found:
-        async with self._one:  # each reads a good deal of the disk
-            try:
-                return await asyncio.to_thread(self._audit.find_on, lease, request)
-            except OSError as error:
-                raise Unavailable(f"the audit cannot be read ({error.strerror})") from error
-
 
 def _asked(ask: Ask) -> tuple[str, str]:
     lease, request = ask.fields.text("lease"), ask.fields.text("request")
@@ -68,9 +59,6 @@ def _asked(ask: Ask) -> tuple[str, str]:
             f"lease: found '{lease[:60]}'; allowed is the id of a lease, such as"
             " database/creds/reader/4okd2vox5yx7wkygem4bpx6thq"
         )
-    if request and not _REQUEST_ID.fullmatch(request):
-        raise Invalid(
-            f"request: found '{request[:60]}'; allowed is the request_id of a reply, such as"
-            " 642f97c8-d580-4dd8-b494-78c1bcbd03e7"
-        )
+    if request:
+        check_request_id(request, "request: ")
     return lease, request
