@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 from leasehold.events.audit_line import Written
 from leasehold.events.journald import journal_entry
 from leasehold.events.metrics import Metrics
-from leasehold.events.mqtt import wait_s
+from leasehold.events.retrying import wait_s
 from leasehold.events.syslog import syslog_message
 from leasehold.settings import Settings
 

@@ -10,7 +10,6 @@ dead (rule Z2). Now and then, and at the end, it is told where the audit stands 
 import asyncio
 import contextlib
 import logging
-import secrets
 from collections.abc import Awaitable, Sequence
 from typing import NoReturn
 
@@ -27,6 +26,7 @@ from leasehold.events.messages import (
     status_message,
 )
 from leasehold.events.outbox import Outbox
+from leasehold.events.retrying import keep_trying, wait_s
 from leasehold.model import AuditHead
 from leasehold.secret import Secret
 
@@ -35,8 +35,6 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_S = 30.0
 CHECKPOINT_S = 300.0
 PAGE = 100
-FIRST_WAIT_S = 0.5
-LONGEST_WAIT_S = 30.0
 
 
 class MqttPublisher:
@@ -63,20 +61,7 @@ class MqttPublisher:
     async def run(self) -> NoReturn:
         """Publish until cancelled, then let subscribers know that the daemon has stopped."""
         self._store.subscribe(self._wake.set)
-        loop, ourselves = asyncio.get_running_loop(), asyncio.current_task()
-        failures = 0
-        while True:
-            started = loop.time()
-            try:
-                await self._session()
-            except* Disconnected as lost:
-                self._report(str(lost.exceptions[0]))
-            if ourselves is not None and ourselves.cancelling():
-                # A task group that fails at that very moment swallows it, before Python 3.13.
-                raise asyncio.CancelledError
-            lasted_s = loop.time() - started
-            failures = 1 if lasted_s > LONGEST_WAIT_S else failures + 1
-            await asyncio.sleep(wait_s(failures))
+        await keep_trying(self._session, self._report)
 
     async def _session(self) -> None:
         async with (
@@ -184,12 +169,6 @@ class MqttPublisher:
         if self.trouble and not trouble:
             logger.info("events are published to the broker at %s", self._broker)
         self.trouble, self._told = trouble, bool(trouble)
-
-
-def wait_s(failures: int) -> float:
-    """How long to wait after so many failures in a row: doubling, capped, spread by a quarter."""
-    longest = min(FIRST_WAIT_S * 2.0 ** min(failures - 1, 20), LONGEST_WAIT_S)
-    return longest * (1 - secrets.randbelow(1000) / 4000)
 
 
 async def _trouble(work: Awaitable[None]) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from leasehold.clock import Clock
-from leasehold.errors import Unavailable
 from leasehold.events.broker import Broker
 from leasehold.events.connection import connected
 from leasehold.events.messages import DaemonState, Message, status_message
-from leasehold.events.mqtt import HEARTBEAT_S, wait_s
+from leasehold.events.mqtt import HEARTBEAT_S
+from leasehold.events.retrying import keep_trying
 
 logger = logging.getLogger(__name__)
 
@@ -22,21 +22,11 @@ class SealedStatus:
         self._broker = broker
         self._clock = clock
         self._deployment = deployment
+        self._told = False
 
     async def run(self) -> NoReturn:
         """Tell until cancelled; a broker that is away is tried again."""
-        failures, ourselves = 0, asyncio.current_task()
-        while True:
-            try:
-                await self._session()
-            except* Unavailable as lost:
-                if not failures:
-                    logger.warning("the status is not told: %s", lost.exceptions[0])
-            if ourselves is not None and ourselves.cancelling():
-                # A task group that fails at that very moment swallows it, before Python 3.13.
-                raise asyncio.CancelledError
-            failures += 1
-            await asyncio.sleep(wait_s(failures))
+        await keep_trying(self._session, self._report)
 
     async def _session(self) -> None:
         async with (
@@ -48,7 +38,14 @@ class SealedStatus:
             group.create_task(connection.until_lost(), name="mqtt connection")
             while True:
                 await connection.publish(self._status(DaemonState.SEALED), retain=True)
+                self._told = False
                 await asyncio.sleep(HEARTBEAT_S)
+
+    def _report(self, trouble: str) -> None:
+        """Log once what is wrong when it begins."""
+        if not self._told:
+            logger.warning("the status is not told: %s", trouble)
+        self._told = True
 
     async def _last_words(self) -> Sequence[Message]:
         return (self._status(DaemonState.STOPPED),)

@@ -6,8 +6,6 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fakes.brokers import ScriptedBroker, old_broker
 from fakes.leases import an_event
@@ -15,7 +13,7 @@ from fakes.outbox import FakeOutbox
 from fakes.publishing import publishing, soon
 from leasehold.clock import SystemClock
 from leasehold.errors import ConfigError
-from leasehold.events.mqtt import LONGEST_WAIT_S, MqttPublisher, wait_s
+from leasehold.events.mqtt import MqttPublisher
 from leasehold.secret import Secret
 from servers.postgres import free_port
 
@@ -170,8 +168,3 @@ async def test_an_address_that_leads_nowhere_is_refused_at_once(url, password, f
             deployment="prod",
         )
     assert "s3cret" not in str(refused.value)
-
-
-@given(st.integers(1, 10_000))
-def test_no_wait_between_attempts_is_longer_than_half_a_minute_nor_idle_spinning(failures: int):
-    assert 0.3 < wait_s(failures) <= LONGEST_WAIT_S == 30
