@@ -66,16 +66,19 @@ class LoginMatch:
     facts: tuple[tuple[str, str], ...] = ()
     globs: tuple[tuple[str, str], ...] = ()
 
-    def missing(self, login: Login) -> list[str]:
-        """The names of facts that do not agree with what was attested."""
-        lacks = [name for name, value in self.facts if (name, value) not in login.facts]
-        return lacks + [
-            name
-            for name, pattern in self.globs
-            if not any(name == has and like(value, pattern) for has, value in login.facts)
-        ]
+    def misses(self, login: Login | None) -> tuple[str, ...]:
+        """The names of facts that are not as attested, none for who is meant.
 
-    def agrees(self, login: Login) -> bool:
-        """Whether all does; a match that names no fact agrees with nobody."""
-        named = bool(self.facts or self.globs)
-        return named and self.kind == login.kind and not self.missing(login)
+        For a login of another kind, or none, that is the kind itself; and so for a match that names
+        no fact, which agrees with nobody.
+        """
+        if login is None or login.kind != self.kind or not (self.facts or self.globs):
+            return (self.kind,)
+        return (
+            *(name for name, value in self.facts if (name, value) not in login.facts),
+            *(
+                name
+                for name, pattern in self.globs
+                if not any(name == has and like(value, pattern) for has, value in login.facts)
+            ),
+        )

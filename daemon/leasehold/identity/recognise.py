@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from leasehold.bundle import Identity, Match, TlsMatch, UnixMatch
 from leasehold.login import LoginMatch
-from leasehold.model import NOBODY, Caller, Login, Process, TlsPeer
+from leasehold.model import NOBODY, Caller, Process, TlsPeer
 
 
 def recognise(identities: Mapping[str, Identity], caller: Caller) -> list[Identity]:
@@ -25,19 +25,12 @@ def recognise(identities: Mapping[str, Identity], caller: Caller) -> list[Identi
 def misses(match: Match, caller: Caller) -> tuple[str, ...]:
     """The facts of the match that do not agree, by name; none when the caller is who is meant."""
     if isinstance(match, LoginMatch):
-        return _login_misses(match, caller.login)
+        return match.misses(caller.login)
     if isinstance(match, TlsMatch):
         return ("tls",) if caller.tls is None else tuple(_tls_misses(match, caller.tls))
     if caller.tls is not None or caller.login is not None:
         return ("unix",)
     return (*_id_misses(match, caller), *_process_misses(match, caller.process))
-
-
-def _login_misses(match: LoginMatch, login: Login | None) -> tuple[str, ...]:
-    """A match that names no fact agrees with nobody."""
-    if login is None or login.kind != match.kind or not (match.facts or match.globs):
-        return (match.kind,)
-    return tuple(match.missing(login))
 
 
 def agrees_by_ids(match: UnixMatch, caller: Caller) -> bool:

@@ -81,7 +81,7 @@ def _near_logins(identities: Mapping[str, Identity], login: Login) -> tuple[str,
         for match in identity.match:
             if not isinstance(match, LoginMatch) or match.kind != login.kind:
                 continue
-            missing = match.missing(login)
+            missing = match.misses(login)
             if 0 < len(missing) < len(match.facts) + len(match.globs):
                 line = f"{identity.name} has another {_listed(sorted(set(missing)))}"
                 found.append((len(missing), line))

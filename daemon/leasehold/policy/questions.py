@@ -112,7 +112,9 @@ def identities_with(bundle: Bundle, known: Facts) -> list[Identity]:
 
 
 def _logged_in(identity: Identity, login: Login) -> bool:
-    return any(isinstance(match, LoginMatch) and match.agrees(login) for match in identity.match)
+    return any(
+        isinstance(match, LoginMatch) and not match.misses(login) for match in identity.match
+    )
 
 
 def can_json(answer: Answer, *, near: bool) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def test_facts_of_one_method_are_not_those_of_another() -> None:
     match = LoginMatch(kind="jwt", facts=(("issuer", "i"),))
     identity = Identity(name="x", owner="o", tenant="t", match=(match,))
     assert recognise({"x": identity}, Caller.logged_in(login)) == []
-    assert not LoginMatch(kind="jwt").agrees(Login("jwt", ()))
+    assert LoginMatch(kind="jwt").misses(Login("jwt", ())) == ("jwt",)
 
 
 def test_a_policy_with_a_login_method_is_read_and_its_claims_are_proved() -> None:
