@@ -1,14 +1,17 @@
-"""That whoever connects to the Unix socket, others are let in after them."""
+"""The Unix socket as it is served: whoever connects, others are let in, and what is counted."""
 
 import asyncio
 import os
+import re
 from pathlib import Path
 
 from fakes.front import real_clock
 from fakes.policy import a_bundle
 from leasehold.api.dispatch import Dispatcher
 from leasehold.api.listening import ListeningSocket, SocketSpec
+from leasehold.api.routes import Route
 from leasehold.api.server import ApiServer
+from leasehold.api.state import StateHandlers
 from leasehold.bundle import Identity, UnixMatch
 from leasehold.events.metrics import Metrics
 from leasehold.identity.attestation import Attestation
@@ -18,11 +21,11 @@ from leasehold.model import Caller
 NARROW = UnixMatch(uid=os.getuid(), process=(("exe", "/none"),))
 
 
-async def first_bytes(path: Path) -> bytes:
+async def first_bytes(socket: Path, path: str = "/v1/none") -> bytes:
     """What a request is answered with, in short; nothing when the daemon hangs up."""
-    reader, writer = await asyncio.open_unix_connection(path)
+    reader, writer = await asyncio.open_unix_connection(socket)
     try:
-        writer.write(b"GET /v1/none HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         return await reader.read(12)
     except ConnectionError:
         return b""
@@ -50,3 +53,22 @@ async def test_a_caller_who_cannot_be_looked_at_keeps_nobody_else_out(tmp_path: 
             assert not accepting.done()
         await api.close(0)
         accepting.cancel()
+
+
+async def test_no_label_of_the_metrics_holds_a_status_that_a_caller_chose(tmp_path: Path) -> None:
+    metrics, clock = Metrics(), real_clock()
+    health = Route(
+        "sys/health", frozenset({"GET"}), re.compile("/v1/sys/health"), StateHandlers(clock).health
+    )
+    listening = ListeningSocket(SocketSpec(tmp_path / "api.sock", 0o600))
+    attestation = Attestation(a_bundle, Hashes(clock))
+    api = ApiServer(listening, Dispatcher([health], metrics, None), None, attestation)
+    async with asyncio.TaskGroup() as group:
+        accepting = group.create_task(api.accept())
+        path = "/v1/sys/health?activecode=599"
+        assert await first_bytes(tmp_path / "api.sock", path) == b"HTTP/1.1 599"
+        await api.close(0)
+        accepting.cancel()
+    told = metrics.exposition([]).decode()
+    assert 'route="sys/health",status="200"' in told
+    assert "599" not in told

@@ -35,6 +35,8 @@ _HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", "Se
 """hvac reads errors only where Content-Type is exactly this, without a charset."""
 ROUTE: web.RequestKey[tuple[str, str]] = web.RequestKey("route", tuple)
 """Under which a request bears its method and the path of its route."""
+STATUS: web.RequestKey[int] = web.RequestKey("status", int)
+"""Under which it bears the status that counts, where a caller may have asked for another."""
 REQUEST_ID = "X-Request-Id"
 """Made here for every request and never taken over, since it is the key to what was decided."""
 REASON = "X-Leasehold-Reason"
@@ -63,7 +65,8 @@ class Dispatcher:
         began = monotonic()
         response = await self._serve(request, caller)
         method, route = request.get(ROUTE, ("other", "none"))
-        self._metrics.served(method, route, response.status, monotonic() - began)
+        status = request.get(STATUS, response.status)
+        self._metrics.served(method, route, status, monotonic() - began)
         return response
 
     async def _serve(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
@@ -71,6 +74,7 @@ class Dispatcher:
         try:
             async with asyncio.timeout(HANDLER_S):
                 reply = await self._reply(request, replace(caller, request=request_id))
+            request[STATUS] = reply.status
             response = _rendered(reply, request_id)
         except LeaseholdError as error:
             problem = problems.problem_of(error)
@@ -182,14 +186,14 @@ def _rendered(reply: Reply, request_id: str) -> web.Response:
     if reply.raw is not None:
         headers = {**_HEADERS, "Content-Type": reply.content_type, REQUEST_ID: request_id}
         return web.Response(
-            status=reply.status, body=reply.raw, headers={**headers, **reply.headers}
+            status=reply.sent_status, body=reply.raw, headers={**headers, **reply.headers}
         )
     if reply.body is None:
         headers = {"Cache-Control": "no-store", "Server": "leasehold", REQUEST_ID: request_id}
-        return web.Response(status=reply.status, headers={**headers, **reply.headers})
+        return web.Response(status=reply.sent_status, headers={**headers, **reply.headers})
     body = envelope(request_id, reply.body, reply.warnings) if reply.enveloped else reply.body
     return web.Response(
-        status=reply.status,
+        status=reply.sent_status,
         body=json.dumps(body, separators=(",", ":")).encode(),
         headers={**_HEADERS, REQUEST_ID: request_id, **reply.headers},
     )

@@ -18,6 +18,7 @@ from leasehold.model import Lease, LeaseState
 class Reply:
     """A reply; without a body it is empty. `enveloped` bodies get Vault's envelope around them.
 
+    A caller may have asked for another status than `status`, which is what the metrics count.
     What is no JSON is `raw`, of type `content_type`, and then there is no body.
     `undelivered` is awaited when the caller cannot be given the reply (rule W8), each of
     `delivered` when it has been. `secret_id` is the accessor of one that it hands over.
@@ -33,6 +34,12 @@ class Reply:
     undelivered: Callable[[], Coroutine[Any, Any, None]] | None = None
     delivered: Sequence[Callable[[], Coroutine[Any, Any, Any]]] = ()
     secret_id: str = ""
+    asked_status: int | None = None
+
+    @property
+    def sent_status(self) -> int:
+        """The status that is sent."""
+        return self.asked_status or self.status
 
 
 def envelope(request_id: str, body: Mapping[str, Any], warnings: Sequence[str]) -> dict[str, Any]:

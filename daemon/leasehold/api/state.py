@@ -124,14 +124,15 @@ def health(ask: Ask, clock: Clock, option: str, default: int, *, sealed: bool) -
         "server_time_utc": int(clock.wall(clock.now_ms()).timestamp()),
         "version": VERSION,
     }
-    status = _status(ask, option, default)
-    return Reply(status, None if status in _WITHOUT_BODY else body, enveloped=False)
+    asked = _status(ask, option)
+    told = None if asked in _WITHOUT_BODY else body
+    return Reply(default, told, enveloped=False, asked_status=asked)
 
 
-def _status(ask: Ask, option: str, default: int) -> int:
+def _status(ask: Ask, option: str) -> int | None:
     text = ask.fields.text(option)
     if not text:
-        return default
+        return None
     if not (text.isascii() and text.isdecimal() and len(text) == 3 and int(text) in _STATUSES):
         raise Invalid(f"{option}: found '{text[:40]}'; allowed is a status from 200 to 599")
     return int(text)

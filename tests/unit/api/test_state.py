@@ -58,7 +58,7 @@ async def test_the_status_of_health_can_be_chosen(
 ) -> None:
     asked = ask(options)
     reply = await state.health(asked)
-    assert (reply.status, reply.body is None) == (status, status == 204)
+    assert (reply.sent_status, reply.body is None) == (status, status == 204)
     assert asked.fields.ignored() == []
 
 
