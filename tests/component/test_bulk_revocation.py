@@ -270,3 +270,16 @@ async def test_orders_that_are_over_are_kept_for_a_while(tmp_path: Path) -> None
         assert await many.shown(last)
         with pytest.raises(NotFound):
             await many.shown(first)
+
+
+@on_virtual_time
+async def test_a_damaged_row_does_not_keep_an_order_open(tmp_path: Path) -> None:
+    async with bulk(tmp_path) as (world, many):
+        whole, damaged = (await world.issue()).lease, (await world.issue()).lease
+        world._store._db.execute("UPDATE lease SET owner = 'x' WHERE id = ?", (damaged.id,))
+        reply = await many.revoke("database")
+        await many.step()
+        assert (await world.lease(whole.id)).state is LeaseState.REVOKED
+        shown = await many.shown(reply)
+        assert (shown["total"], shown["gone"]) == (1, 1)
+        assert EventType.REVOCATION_FINISHED in await world.told()

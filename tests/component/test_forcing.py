@@ -8,7 +8,7 @@ import pytest
 from fakes.bulk import Bulk, bulk
 from fakes.clock import on_virtual_time
 from fakes.engine import Fault
-from fakes.policy import ENGINES, OPERATOR, a_bundle
+from fakes.policy import ENGINES, HOLDER, OPERATOR, a_bundle
 from leasehold.errors import EnginePermanent, EngineTemporary, ErrorClass
 from leasehold.leases import lifecycle
 from leasehold.model import Cause, EventType, LeaseState
@@ -122,6 +122,27 @@ async def test_nothing_is_forced_that_was_not_tried_since_the_order(tmp_path: Pa
         await many.step()
         assert not lifecycle.was_forced(await world.lease(lease.id))
         assert not world.target.accounts
+
+
+@on_virtual_time
+async def test_what_was_never_tried_is_not_forced_because_another_fails(tmp_path: Path) -> None:
+    """Somebody worked on it when the order came, and it began to end later."""
+    async with bulk(tmp_path) as (world, many):
+        stubborn, busy = (await world.issue()).lease, (await world.issue()).lease
+        world.target.stubborn[stubborn.account] = REFUSED
+        await many.revoke(READER, force=True)
+        async with world.remover.claims.of(busy.id):
+            await world.enforcer.carry_out()
+            await world.sweep()
+        assert (await world.lease(busy.id)).state is LeaseState.ACTIVE
+        await asyncio.sleep(1)
+        await world.issuance.revoke(HOLDER, busy.id, wait=False)
+        await many.forcing.force()
+        states = [(await world.lease(lease.id)).state for lease in (stubborn, busy)]
+        assert states == [LeaseState.REVOKED, LeaseState.REVOKING]
+        await many.step()
+        assert not lifecycle.was_forced(await world.lease(busy.id))
+        assert busy.account not in world.target.accounts
 
 
 @on_virtual_time

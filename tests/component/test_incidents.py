@@ -160,3 +160,15 @@ async def test_every_step_is_audited_with_its_operator_and_told_to_subscribers(
         begun = [each for each in audited[issued.lease.id] if each["event"] == "revoking"]
         assert [each["detail"]["order"] for each in begun] == [incident["id"]]
         assert (await world.lease(issued.lease.id)).cause is Cause.OPERATOR
+
+
+@on_virtual_time
+async def test_a_damaged_row_does_not_keep_an_incident_open(tmp_path: Path) -> None:
+    async with emergency(tmp_path) as (world, team):
+        await world.issue()
+        damaged = (await world.issue()).lease
+        world._store._db.execute("UPDATE lease SET owner = 'x' WHERE id = ?", (damaged.id,))
+        incident = await team.open("tenant=holder", revoke=True)
+        await team.step()
+        found = await team.ask("incident", incident["id"])
+        assert (found["state"], found["report"]["revoked"]) == ("revoked", 1)
