@@ -138,7 +138,7 @@ class Creation:
         why = error.reason if isinstance(error, EngineError) else type(error).__name__
         try:
             lease = await self._store.get(intent.id)
-            if lease is None or lease.state not in (LeaseState.PENDING, LeaseState.ACTIVE):
+            if lease is None or lease.state not in lifecycle.NOT_ENDING:
                 return
             lease = await self._ending.send_to_revoking(
                 lease,

@@ -20,7 +20,6 @@ logger = logging.getLogger(__name__)
 
 GRACE = timedelta(seconds=60)
 """How long after the deadline the target ends an account by itself, where it can (rule W13)."""
-_NOT_ENDING = (LeaseState.PENDING, LeaseState.ACTIVE)
 
 
 class Ending:
@@ -57,7 +56,7 @@ class Ending:
         *,
         wait: bool,
     ) -> bool:
-        if lease.state in _NOT_ENDING:
+        if lease.state in lifecycle.NOT_ENDING:
             lease = await self.send_to_revoking(
                 lease, EventType.REVOKING, cause, caller, grounds=grounds
             )
@@ -120,7 +119,7 @@ class Ending:
                 [
                     self._begun(lease, cause, at_ms, **told)
                     for lease in taken
-                    if lease.state in _NOT_ENDING or _may_be_hurried(lease, at_ms)
+                    if lease.state in lifecycle.NOT_ENDING or _may_be_hurried(lease, at_ms)
                 ]
             )
         finally:
@@ -128,7 +127,7 @@ class Ending:
 
     def _begun(self, lease: Lease, cause: Cause, at_ms: int, **told: Any) -> Change:
         events: tuple[Event, ...] = ()
-        if lease.state in _NOT_ENDING:
+        if lease.state in lifecycle.NOT_ENDING:
             unproven = lease.state is LeaseState.PENDING
             new = lifecycle.hasten(lease, at_ms, cause, unproven=unproven)
             events = (Event.new(EventType.REVOKING, self._clock.now_ms(), new, **told),)

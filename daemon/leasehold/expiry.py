@@ -265,7 +265,7 @@ def _only_warned(lease: Lease, now_ms: int) -> bool:
 def _deferred(lease: Lease, now_ms: int) -> Change:
     """The lease, ending and put off; first only until it is overdue, so that this is told."""
     new, events = lease, []
-    if lease.state in (LeaseState.PENDING, LeaseState.ACTIVE):
+    if lease.state in lifecycle.NOT_ENDING:
         cause = Cause.TTL if lease.state is LeaseState.ACTIVE else Cause.ISSUE_FAILED
         new = lifecycle.revoke(lease, now_ms, cause, unproven=lease.state is LeaseState.PENDING)
         events.append(Event.new(EventType.REVOKING, now_ms, new))

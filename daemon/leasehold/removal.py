@@ -31,8 +31,6 @@ from leasehold.plugin import Account, Removal, Stage
 
 logger = logging.getLogger(__name__)
 
-_ENDING = frozenset({LeaseState.REVOKING, LeaseState.DISABLED})
-
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -147,7 +145,7 @@ def _change(made: Attempt, cause: Cause | None) -> Change:
     old, result, now_ms = made.lease, made.result, made.at_ms
     lease = old
     jitter = secrets.randbelow(1000) / 1000
-    if old.state not in _ENDING:
+    if old.state not in lifecycle.ENDING:
         lease = lifecycle.revoke(old, now_ms, cause or Cause.TTL)
     if isinstance(result, EngineError):
         away = isinstance(result, EngineTemporary)

@@ -21,6 +21,7 @@ from leasehold.errors import (
 )
 from leasehold.inspection import Inspection
 from leasehold.issuance import Issuance
+from leasehold.leases.lifecycle import LIVE
 from leasehold.model import Caller, LeaseState
 from leasehold.secret import Secret
 
@@ -162,9 +163,8 @@ class Handlers:
         """LIST `sys/leases/lookup/<prefix>`: the next parts of the ids of live leases."""
         prefix = ask.path.get("prefix", "").rstrip("/")
         prefix += "/" if prefix else ""
-        live = [state for state in LeaseState if state is not LeaseState.REVOKED]
         found = await self._inspection.leases(
-            ask.caller, prefix=prefix, states=live, limit=KEYS + 1
+            ask.caller, prefix=prefix, states=LIVE, limit=KEYS + 1
         )
         warnings = []
         if len(found) > KEYS:

@@ -22,7 +22,9 @@ MOVES: Mapping[LeaseState, frozenset[LeaseState]] = {
     LeaseState.DISABLED: frozenset({LeaseState.DISABLED, LeaseState.REVOKED}),
     LeaseState.REVOKED: frozenset(),
 }
-LIVE = frozenset(LeaseState) - {LeaseState.REVOKED}
+NOT_ENDING = (LeaseState.PENDING, LeaseState.ACTIVE)
+ENDING = (LeaseState.REVOKING, LeaseState.DISABLED)
+LIVE = (*NOT_ENDING, *ENDING)
 
 EXPIRING_FRACTION = 0.8
 """A well-behaved client renews at two thirds of a lease; who has not by here is late."""

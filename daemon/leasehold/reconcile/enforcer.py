@@ -15,7 +15,7 @@ from leasehold.clock import Clock
 from leasehold.ending import Ending
 from leasehold.errors import LeaseholdError
 from leasehold.failpoints import hit
-from leasehold.leases.lifecycle import LIVE
+from leasehold.leases.lifecycle import LIVE, NOT_ENDING
 from leasehold.leases.store import LeaseStore, Progress
 from leasehold.loops import Rounds
 from leasehold.model import Cause, Event, EventType, Lease, LeaseState
@@ -29,7 +29,6 @@ FIRST_S, LAST_S = 0.25, 30.0
 """How long to wait between two looks at what is left; it doubles while nothing new is ordered."""
 POLL_S = 0.1
 PAGE = 500
-_NOT_ENDING = (LeaseState.PENDING, LeaseState.ACTIVE)
 
 
 class Enforcer:
@@ -114,7 +113,7 @@ class Enforcer:
         progress, now_ms = Progress(), self._clock.now_ms()
         told = f"generation {order.generation}"
         for prefix in order.prefixes:
-            async for page in self._pages(prefix, _NOT_ENDING, order.covers):
+            async for page in self._pages(prefix, NOT_ENDING, order.covers):
                 await self._ending.begin(page, Cause.CONFIG, now_ms, order=told)
             progress += await self._store.progress(prefix, before_generation=order.generation)
         self._hurry()
@@ -123,7 +122,7 @@ class Enforcer:
     async def _cap(self, order: Order, max_ttl_s: int) -> bool:
         done, why = True, f"generation {order.generation} allows {max_ttl_s} s"
         for prefix in order.prefixes:
-            async for page in self._pages(prefix, _NOT_ENDING, order.covers):
+            async for page in self._pages(prefix, NOT_ENDING, order.covers):
                 for lease in page:
                     try:
                         await self._ending.cap(lease.id, max_ttl_s, why)
@@ -134,7 +133,7 @@ class Enforcer:
 
     async def _revoke(self, order: Revocation) -> Progress | None:
         """Have the leases below a prefix end; how they fare, None when they did."""
-        states = _NOT_ENDING if order.begun else LIVE
+        states = NOT_ENDING if order.begun else LIVE
         async for page in self._pages(order.prefix, states, order.covers):
             await self._ending.begin(page, Cause.OPERATOR, order.at_ms, order.caller, order.id)
             self._hurry()

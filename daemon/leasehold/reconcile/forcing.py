@@ -16,7 +16,7 @@ from leasehold.failpoints import hit
 from leasehold.leases import lifecycle
 from leasehold.leases.store import Change, LeaseStore
 from leasehold.loops import Rounds
-from leasehold.model import Event, EventType, Lease, LeaseState
+from leasehold.model import Event, EventType, Lease
 from leasehold.reconcile.drift import Drift
 from leasehold.reconcile.findings import Kind, Scope, Sighting
 from leasehold.reconcile.open_findings import OpenFindings
@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 PAGE = 500
 FIRST_S, LAST_S = 0.5, 30.0
 """How long to wait for attempts; it doubles while nothing new is ordered."""
-_ENDING = (LeaseState.REVOKING, LeaseState.DISABLED)
 
 
 class Forcing:
@@ -76,7 +75,7 @@ class Forcing:
         while after is not None:
             with self._claims.watch() as touched:
                 page = await self._store.find(
-                    prefix=order.prefix, states=_ENDING, after=after, limit=PAGE
+                    prefix=order.prefix, states=lifecycle.ENDING, after=after, limit=PAGE
                 )
             after = page[-1].id if len(page) == PAGE else None
             refused = self._claims.take(

@@ -11,7 +11,7 @@ from leasehold.clock import Clock
 from leasehold.engines.registry import Engines
 from leasehold.leases import lifecycle
 from leasehold.leases.matching import Fate, Holding, Match, MatchedLeases
-from leasehold.model import Lease, LeaseState
+from leasehold.model import Lease
 from leasehold.plugin import Revocability
 from leasehold.reconcile.incident import Incident
 
@@ -19,7 +19,6 @@ FAILED_SHOWN = 1_000
 """How many leases that cannot be ended are named; all are counted."""
 _LASTS = (Revocability.EXPIRY_ONLY, Revocability.SHARED)
 """Where revoking a lease does not make its credential useless."""
-_ENDING = (LeaseState.REVOKING, LeaseState.DISABLED)
 
 At = Callable[[int], str]
 """An instant of lease time as text."""
@@ -76,7 +75,7 @@ class IncidentReports:
         if incident.revoke_ms is not None:
             spans_ms = await self._store.spans_ms(match, at_ms, since_ms)
             if any(fate.failing or fate.disabled for fate in fates):
-                failed = await self._store.longest(match, at_ms, _ENDING, FAILED_SHOWN)
+                failed = await self._store.longest(match, at_ms, lifecycle.ENDING, FAILED_SHOWN)
         lasting = [fate for fate in fates if self._lasts(fate) and fate.unexpired]
         return {
             "at": self._at(now_ms),

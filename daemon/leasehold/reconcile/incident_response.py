@@ -16,9 +16,10 @@ from leasehold.engines.registry import Engines
 from leasehold.errors import LeaseholdError
 from leasehold.failpoints import hit
 from leasehold.leases.freeze import Freeze
+from leasehold.leases.lifecycle import ENDING, NOT_ENDING
 from leasehold.leases.matching import Match, MatchedLeases
 from leasehold.loops import Rounds
-from leasehold.model import Cause, Event, EventType, Lease, LeaseState
+from leasehold.model import Cause, Event, EventType, Lease
 from leasehold.plugin import Revocability
 from leasehold.reconcile.incident import Incident
 from leasehold.reconcile.incident_book import Changed, IncidentBook
@@ -29,8 +30,6 @@ logger = logging.getLogger(__name__)
 FIRST_S, LAST_S = 0.25, 30.0
 """How long to wait between two looks at what is left; it doubles while nothing new is wanted."""
 PAGE = 500
-_NOT_ENDING = (LeaseState.PENDING, LeaseState.ACTIVE)
-_ENDING = (LeaseState.REVOKING, LeaseState.DISABLED)
 _WORST = (
     Revocability.SHARED,
     Revocability.BY_CUTOFF,
@@ -145,7 +144,7 @@ class IncidentResponse:
     async def _worst_first(self, incident: Incident) -> AsyncIterator[list[Lease]]:
         """What is to be told, in pages; at first also what ends already, to be tried at once."""
         matches = await self._by_engine(incident.match)
-        for states in (_NOT_ENDING,) if incident.begun else (_NOT_ENDING, _ENDING):
+        for states in (NOT_ENDING,) if incident.begun else (NOT_ENDING, ENDING):
             for match in matches:
                 last: Lease | None = None
                 full = True
