@@ -125,3 +125,8 @@ class SystemClock:
         """Take the wall clock as it is now: an operator says that it is right."""
         self._offset_ms = self._read.wall_ms() - self.now_ms()
         self._stepped = None
+
+
+def rfc3339(at: datetime) -> str:
+    """An instant in UTC for replies and events, to the millisecond, as Go clients parse it."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

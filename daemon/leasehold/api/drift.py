@@ -8,9 +8,9 @@ from typing import Any
 from leasehold.access import Access
 from leasehold.api.described import Field, Holds, described
 from leasehold.api.handlers import Ask
-from leasehold.api.replies import Reply, instant
+from leasehold.api.replies import Reply
 from leasehold.background import Background
-from leasehold.clock import Clock
+from leasehold.clock import Clock, rfc3339
 from leasehold.errors import Denied, EngineError, Invalid, Stale, Unsafe
 from leasehold.reconcile.account_report import AccountsReport
 from leasehold.reconcile.drift import Drift
@@ -185,4 +185,4 @@ class DriftHandlers:
         }
 
     def _instant(self, lease_ms: int) -> str:
-        return instant(self._clock.wall(lease_ms))
+        return rfc3339(self._clock.wall(lease_ms))

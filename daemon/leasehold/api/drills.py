@@ -5,8 +5,8 @@ from typing import Any
 from leasehold.access import Access
 from leasehold.api.described import Field, Holds, described
 from leasehold.api.handlers import Ask
-from leasehold.api.replies import Reply, instant
-from leasehold.clock import Clock
+from leasehold.api.replies import Reply
+from leasehold.clock import Clock, rfc3339
 from leasehold.errors import Invalid
 from leasehold.reconcile.drill_records import Record
 from leasehold.reconcile.drills import Drills
@@ -67,4 +67,4 @@ class DrillHandlers:
         }
 
     def _time(self, at_ms: int | None) -> str | None:
-        return None if at_ms is None else instant(self._clock.wall(at_ms))
+        return None if at_ms is None else rfc3339(self._clock.wall(at_ms))

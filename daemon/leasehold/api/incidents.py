@@ -6,9 +6,9 @@ from typing import Any
 from leasehold.access import Access
 from leasehold.api.described import Field, Holds, described
 from leasehold.api.handlers import Ask
-from leasehold.api.replies import Reply, instant
+from leasehold.api.replies import Reply
 from leasehold.background import Background
-from leasehold.clock import Clock
+from leasehold.clock import Clock, rfc3339
 from leasehold.ending import Ending
 from leasehold.engines.registry import Engines
 from leasehold.errors import Conflict, Denied, NotFound
@@ -97,7 +97,7 @@ class IncidentHandlers:
         }
 
     def _time(self, at_ms: int | None) -> str | None:
-        return None if at_ms is None else instant(self._clock.wall(at_ms))
+        return None if at_ms is None else rfc3339(self._clock.wall(at_ms))
 
 
 def incident_handlers(

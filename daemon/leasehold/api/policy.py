@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from leasehold.access import Access
 from leasehold.api.described import Field, Holds, described
 from leasehold.api.handlers import Ask
-from leasehold.api.replies import Reply, instant
-from leasehold.clock import Clock
+from leasehold.api.replies import Reply
+from leasehold.clock import Clock, rfc3339
 from leasehold.errors import Denied, Invalid, Locked, Stale, Unsafe
 from leasehold.leases.store import LeaseStore
 from leasehold.reconcile.applier import Applier
@@ -80,7 +80,7 @@ class PolicyHandlers:
             {
                 "number": each.number,
                 "digest": each.digest,
-                "applied_at": instant(self._clock.wall(each.applied_ms)),
+                "applied_at": rfc3339(self._clock.wall(each.applied_ms)),
                 "by": each.by,
                 "origin": dict(each.origin),
                 "files": [name for name, _ in each.files],

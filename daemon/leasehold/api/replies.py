@@ -5,10 +5,9 @@ Numbers of seconds are whole numbers, since Go clients refuse `3600.0`.
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
-from leasehold.clock import Clock
+from leasehold.clock import Clock, rfc3339
 from leasehold.engines.registry import EngineStatus
 from leasehold.inspection import Status
 from leasehold.model import Lease, LeaseState
@@ -68,9 +67,9 @@ def lookup(lease: Lease, clock: Clock, *, renewable: bool) -> dict[str, Any]:
     return {
         "id": lease.id,
         "path": lease.path,
-        "issue_time": instant(clock.wall(lease.issued_ms)),
-        "expire_time": instant(clock.wall(lease.expires_ms)),
-        "last_renewal": instant(clock.wall(lease.renewed_ms)) if lease.renewed_ms else None,
+        "issue_time": rfc3339(clock.wall(lease.issued_ms)),
+        "expire_time": rfc3339(clock.wall(lease.expires_ms)),
+        "last_renewal": rfc3339(clock.wall(lease.renewed_ms)) if lease.renewed_ms else None,
         "renewable": renewable and lease.state is LeaseState.ACTIVE,
         "ttl": _left_s(lease, clock),
         "identity": lease.identity,
@@ -92,10 +91,10 @@ def listed(lease: Lease, clock: Clock) -> dict[str, Any]:
         "tenant": lease.tenant,
         "labels": dict(lease.labels),
         "account": lease.account,
-        "issue_time": instant(clock.wall(lease.issued_ms)),
-        "expire_time": instant(clock.wall(lease.expires_ms)),
-        "max_expire_time": instant(clock.wall(lease.max_expires_ms)),
-        "end_time": instant(clock.wall(lease.ended_ms)) if lease.ended_ms else None,
+        "issue_time": rfc3339(clock.wall(lease.issued_ms)),
+        "expire_time": rfc3339(clock.wall(lease.expires_ms)),
+        "max_expire_time": rfc3339(clock.wall(lease.max_expires_ms)),
+        "end_time": rfc3339(clock.wall(lease.ended_ms)) if lease.ended_ms else None,
         "ttl": _left_s(lease, clock),
         "cause": lease.cause,
         "attempts": lease.attempts,
@@ -142,8 +141,3 @@ def engine(found: EngineStatus) -> dict[str, Any]:
 def _left_s(lease: Lease, clock: Clock) -> int:
     """Seconds until the deadline, rounded to the nearest; negative when it has passed."""
     return round((lease.expires_ms - clock.now_ms()) / 1000)
-
-
-def instant(at: datetime) -> str:
-    """RFC 3339 in UTC, which Go clients parse strictly."""
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -4,8 +4,8 @@ from typing import Any
 
 from leasehold.api.described import Field, Holds, described
 from leasehold.api.handlers import Ask
-from leasehold.api.replies import Reply, instant
-from leasehold.clock import Clock
+from leasehold.api.replies import Reply
+from leasehold.clock import Clock, rfc3339
 from leasehold.errors import NotFound, Unavailable
 from leasehold.leases.store import Progress
 from leasehold.reconcile.revocation import Revocation
@@ -71,8 +71,8 @@ class RevocationHandlers:
             "by": order.by,
             "caller": order.caller.who,
             "caller_uid": order.caller.local_uid,
-            "ordered_at": instant(self._clock.wall(order.at_ms)),
-            "finished_at": None if finished_ms is None else instant(self._clock.wall(finished_ms)),
+            "ordered_at": rfc3339(self._clock.wall(order.at_ms)),
+            "finished_at": None if finished_ms is None else rfc3339(self._clock.wall(finished_ms)),
             "total": progress.total,
             "ended": progress.ended,
             "gone": progress.gone,

@@ -9,8 +9,7 @@ from typing import Any
 
 from leasehold.api.described import Field, Holds
 from leasehold.api.handlers import Ask
-from leasehold.api.replies import instant
-from leasehold.clock import Clock
+from leasehold.clock import Clock, rfc3339
 from leasehold.errors import Invalid
 from leasehold.leases.tokens import Token
 from leasehold.model import Caller
@@ -96,9 +95,9 @@ def looked_up(token: Token, text: str, policies: Sequence[str], clock: Clock) ->
         "orphan": not token.parent,
         "creation_time": int(clock.wall(token.issued_ms).timestamp()),
         "creation_ttl": token.ttl_ms // 1000,
-        "issue_time": instant(clock.wall(token.issued_ms)),
-        "expire_time": instant(clock.wall(token.expires_ms)),
-        "last_renewal": instant(clock.wall(token.renewed_ms)) if token.renewed_ms else None,
+        "issue_time": rfc3339(clock.wall(token.issued_ms)),
+        "expire_time": rfc3339(clock.wall(token.expires_ms)),
+        "last_renewal": rfc3339(clock.wall(token.renewed_ms)) if token.renewed_ms else None,
         "last_renewal_time": (
             int(clock.wall(token.renewed_ms).timestamp()) if token.renewed_ms else 0
         ),

@@ -5,7 +5,8 @@ from typing import Any
 from leasehold.access import STRANGER, Access
 from leasehold.api.described import Field, Holds, described
 from leasehold.api.handlers import Ask
-from leasehold.api.replies import Reply, envelope, instant
+from leasehold.api.replies import Reply, envelope
+from leasehold.clock import rfc3339
 from leasehold.errors import Invalid
 from leasehold.secret import Secret
 from leasehold.tokens.wrapping import BAD, Wrapped, Wrapping
@@ -100,7 +101,7 @@ class WrappingHandlers:
         )
 
     def _time(self, wrapped: Wrapped) -> str:
-        return instant(self._wrapping.clock.wall(wrapped.created_ms))
+        return rfc3339(self._wrapping.clock.wall(wrapped.created_ms))
 
 
 def _token(ask: Ask) -> str:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
+from leasehold.clock import rfc3339
 from leasehold.model import AuditHead, Event, Lease
 
 CLOUD_EVENT = "application/cloudevents+json"
@@ -72,7 +73,7 @@ def event_message(
         "source": f"/leasehold/{_level(deployment)}",
         "type": f"leasehold.{family}.{kind}",
         "subject": subject,
-        "time": _rfc3339(wall(event.at_ms)),
+        "time": rfc3339(wall(event.at_ms)),
         "datacontenttype": JSON,
         "sequence": str(seq).zfill(_SEQUENCE_DIGITS),
         "data": facts,
@@ -87,7 +88,7 @@ def status_message(
     payload: dict[str, Any] = {
         "state": state,
         "deployment": _level(deployment),
-        "time": _rfc3339(at),
+        "time": rfc3339(at),
     }
     if health is not None:
         payload |= asdict(health)
@@ -96,7 +97,7 @@ def status_message(
 
 def checkpoint_message(head: AuditHead, at: datetime, *, deployment: str) -> Message:
     """The message that tells where the audit stands, to be retained and to be kept (rule AU4)."""
-    payload = {"deployment": _level(deployment), "time": _rfc3339(at), **asdict(head)}
+    payload = {"deployment": _level(deployment), "time": rfc3339(at), **asdict(head)}
     return Message(_topic(deployment, "audit", "checkpoint"), _json(payload), JSON)
 
 
@@ -116,7 +117,7 @@ def _asked_by(event: Event) -> dict[str, Any]:
 
 def _facts(lease: Lease, event: Event, wall: Callable[[int], datetime]) -> dict[str, Any]:
     def at(lease_ms: int | None) -> str | None:
-        return None if lease_ms is None else _rfc3339(wall(lease_ms))
+        return None if lease_ms is None else rfc3339(wall(lease_ms))
 
     reason = event.detail.get("why") or lease.last_error
     return {
@@ -154,10 +155,6 @@ def _topic(deployment: str, *levels: str) -> str:
 def _level(name: str) -> str:
     """One level of a topic: what MQTT gives a meaning (`/ + #` and NUL) cannot stand in it."""
     return quote(name, safe="", errors="replace")
-
-
-def _rfc3339(instant: datetime) -> str:
-    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _json(payload: Mapping[str, Any]) -> bytes:

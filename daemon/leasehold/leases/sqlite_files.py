@@ -9,7 +9,9 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
-from leasehold.errors import ConfigError
+from leasehold.errors import ConfigError, Unavailable
+from leasehold.leases.tokens import Token
+from leasehold.model import Lease
 
 DATABASE = "leases.db"
 RESERVE = "reserve"
@@ -20,6 +22,15 @@ FLOOR_BYTES = 64 << 20
 LOG_PAGES = 8_000
 """How long SQLite's log may grow, in pages of 4 KiB, when the writer finds no time to merge it."""
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "afs"}
+
+
+def check_room(old: Lease | Token | None, new: Lease | Token, *, full: bool) -> None:
+    """Raise Unavailable for what would live longer than before, on a disk that is nearly full.
+
+    What is left of the disk is for ending leases (rule D1).
+    """
+    if full and (old is None or new.expires_ms > old.expires_ms):
+        raise Unavailable("the disk of the state directory is nearly full; free some space")
 
 
 def prepare(state_dir: Path) -> None:

@@ -11,7 +11,8 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from leasehold.errors import Conflict, Denied, Unavailable
+from leasehold.errors import Conflict, Denied
+from leasehold.leases.sqlite_files import check_room
 from leasehold.leases.sqlite_rows import Rows
 from leasehold.leases.token_store import TokenChange
 from leasehold.leases.tokens import DEEPEST, Token
@@ -42,8 +43,8 @@ _KEPT = (
 def write(db: sqlite3.Connection, rows: Rows, change: TokenChange, *, full: bool) -> None:
     """Write one change. Raises Conflict, Denied, and Unavailable for a new one when `full`."""
     old, new = change.old, change.new
-    if new is not None and full and (old is None or new.expires_ms > old.expires_ms):
-        raise Unavailable("the disk of the state directory is nearly full; free some space")
+    if new is not None:
+        check_room(old, new, full=full)
     if old is None:
         if new is not None:
             check_holder(db, f"{TOKEN_HOLDER}{new.parent}" if new.parent else "")

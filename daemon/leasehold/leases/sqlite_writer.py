@@ -221,9 +221,7 @@ class Writer:
 
     def _write_change(self, change: Change, tally: Tally, recipes: set[str], *, full: bool) -> None:
         values = self._rows.values(change.new)
-        if full and (change.old is None or change.new.expires_ms > change.old.expires_ms):
-            # What is left of the disk is for ending leases (rule D1).
-            raise Unavailable("the disk of the state directory is nearly full; free some space")
+        sqlite_files.check_room(change.old, change.new, full=full)
         if change.old is None:
             sqlite_tokens.check_holder(self._db, change.new.holder)
             check_limits(change, tally)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from leasehold.clock import Clock
+from leasehold.clock import Clock, rfc3339
 from leasehold.engines.registry import Engines
 from leasehold.leases import lifecycle
 from leasehold.leases.matching import Fate, Holding, Match, MatchedLeases
@@ -125,8 +125,7 @@ class IncidentReports:
         }
 
     def _at(self, at_ms: int) -> str:
-        text = self._clock.wall(at_ms).isoformat(timespec="milliseconds")
-        return text.replace("+00:00", "Z")
+        return rfc3339(self._clock.wall(at_ms))
 
 
 def _did_fail(lease: Lease) -> bool:

@@ -19,9 +19,9 @@ from leasehold.reconcile.incident import Incident, new_id
 from leasehold.reconcile.incident_book import Changed, IncidentBook
 from leasehold.reconcile.incident_report import IncidentReports
 from leasehold.reconcile.incident_response import IncidentResponse
+from leasehold.reconcile.reasons import checked_reason
 
 PATH, VERB = "leasehold/incidents", "operate"
-REASON_CHARS = 256
 
 
 class Incidents:
@@ -64,10 +64,7 @@ class Incidents:
         """
         allowed = await self._access.require(caller, PATH, VERB)
         wanted = await self._known(match)
-        if not reason.strip() or len(reason) > REASON_CHARS:
-            found = f"{len(reason)} characters" if reason.strip() else "nothing"
-            raise Invalid(f"reason: found {found}; allowed are 1 to {REASON_CHARS} characters")
-        opened = self._open(caller, wanted, reason.strip(), allowed, revoke=revoke)
+        opened = self._open(caller, wanted, checked_reason(reason), allowed, revoke=revoke)
         return await self._background.finish(opened)
 
     async def _open(

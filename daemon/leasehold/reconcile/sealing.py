@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from leasehold.access import Access
 from leasehold.background import Background
 from leasehold.clock import Clock
-from leasehold.errors import Invalid, Unavailable
+from leasehold.errors import Unavailable
 from leasehold.keys.keyfile import Key
 from leasehold.keys.sealflag import SealFlag
 from leasehold.leases.freeze import Freeze
 from leasehold.leases.store import Document, LeaseStore
 from leasehold.model import Caller, Event, EventType
 from leasehold.policy.decide import Allowed
+from leasehold.reconcile.reasons import checked_reason
 
 logger = logging.getLogger(__name__)
 
 PATH, VERB = "leasehold/seal", "operate"
 KIND = NAME = "seal"
-REASON_CHARS = 256
 PAGE = 500
 
 
@@ -57,10 +57,7 @@ class Sealing:
         Raises Denied, Invalid, Unavailable.
         """
         allowed = await self._access.require(caller, PATH, VERB)
-        said = reason.strip()
-        if len(reason) > REASON_CHARS or (must_say and not said):
-            found = f"{len(reason)} characters" if said else "nothing"
-            raise Invalid(f"reason: found {found}; allowed are 1 to {REASON_CHARS} characters")
+        said = checked_reason(reason, must=must_say)
         await self._background.finish(self._seal(caller, said, allowed))
 
     async def _seal(self, caller: Caller, reason: str, allowed: Allowed) -> None:
