@@ -5,12 +5,11 @@ import sys
 import click
 
 from leasehold.cli.asking import Daemon, daemon_option
-from leasehold.cli.output import examples, json_option, print_json
+from leasehold.cli.exits import DIFFERS, PARTLY
+from leasehold.cli.output import complain, examples, json_option, print_json
 from leasehold.cli.plan_text import as_text
 from leasehold.client import Client
 from leasehold.errors import Invalid
-
-DIFFERS, PARTLY = 2, 7
 
 
 @click.command(
@@ -57,7 +56,7 @@ def apply(
     else:
         click.echo(f"nothing changed; generation {done['generation']} is served")
     if done["orders_waiting"]:
-        click.echo("leasehold: some leases are not yet as the policy says; see the log", err=True)
+        complain("some leases are not yet as the policy says; see the log")
         raise click.exceptions.Exit(PARTLY)
     if detailed_exitcode and done["changed"]:
         raise click.exceptions.Exit(DIFFERS)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from leasehold.cli.exits import DIFFERS
 from leasehold.cli.output import examples, json_option, print_json
 from leasehold.cli.state import key_file_option, key_of, state_dir_option
 from leasehold.events import checkpoints
@@ -15,8 +16,6 @@ from leasehold.events.audit_line import KEY_PURPOSE
 from leasehold.events.audit_verify import Report, verify_audit, verify_files
 from leasehold.leases.offline import audit_head, require_owner
 from leasehold.model import AuditHead
-
-DIFFERS = 2
 
 
 @click.command(

@@ -7,13 +7,12 @@ from typing import Any
 import click
 
 from leasehold.cli.asking import Daemon, daemon_option
+from leasehold.cli.exits import DENIED
 from leasehold.cli.field_options import at_option, fields_option, given, reason_option
 from leasehold.cli.output import examples, json_option, print_json, print_pairs, span
 from leasehold.errors import Invalid
 from leasehold.policy.decide import VERBS
 from leasehold.policy.facts import parse
-
-DENIED = 3
 
 
 def _checked(_: click.Context, __: click.Parameter, facts: str | None) -> str | None:

@@ -3,9 +3,8 @@
 import click
 
 from leasehold.cli.asking import Daemon, daemon_option
+from leasehold.cli.exits import DIFFERS
 from leasehold.cli.output import examples, json_option, print_json, print_table
-
-DIFFERS = 2
 
 
 @click.command(

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from leasehold.cli.asking import Daemon, daemon_option
-from leasehold.cli.main import FAILED
+from leasehold.cli.exits import FAILED
 from leasehold.cli.output import examples, json_option, print_json, print_table, span
 from leasehold.client import Client
 from leasehold.errors import Invalid

@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -56,7 +57,7 @@ def exec(
     if not variables and not files:
         raise Invalid("the command would not get the credential; add --env NAME=FIELD or --files")
     wanted = dict(_pair(each) for each in variables)
-    running = _Running()
+    running = Running()
     with (
         running.passing_signals(),
         daemon().credential(path, ttl, lambda _: running.send(signal.SIGTERM)) as credential,
@@ -107,27 +108,33 @@ def _memory() -> str:
     raise ConfigError(f"--files: neither $XDG_RUNTIME_DIR nor {_MEMORY} is there; use --env")
 
 
-class _Running:
+class Running:
     """The command, from before it is started."""
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
-        self._stopped = False
+        self._starts = False
+        self._early: list[signal.Signals] = []
+        self._one = threading.RLock()  # signal handlers come in between, and take it once more
 
     def run(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
         """Run it to its end: its exit code, as a shell tells it. Raises OSError."""
-        self._child = subprocess.Popen(list(command), env=environment)  # noqa: S603 (the caller's)
-        if self._stopped:  # the lease was lost meanwhile
-            self.send(signal.SIGTERM)
-        code = self._child.wait()
+        self._starts = True
+        child = subprocess.Popen(list(command), env=environment)  # noqa: S603 (the caller's)
+        with self._one:
+            self._child = child
+            for number in self._early:
+                child.send_signal(number)
+        code = child.wait()
         return code if code >= 0 else 128 - code
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal; one that comes too early ends it as soon as it runs."""
-        if self._child is None:
-            self._stopped = True
-        else:
-            self._child.send_signal(number)
+        """Send it a signal; one that comes too early is sent as soon as it runs."""
+        with self._one:
+            if self._child is None:
+                self._early.append(number)
+            else:
+                self._child.send_signal(number)
 
     @contextlib.contextmanager
     def passing_signals(self) -> Iterator[None]:
@@ -141,9 +148,10 @@ class _Running:
                 signal.signal(number, handler)
 
     def _pass_on(self, number: int, _: FrameType | None) -> None:
-        if self._child is None:
+        if not self._starts:
             raise click.exceptions.Exit(128 + number)
-        if number not in _OF_TERMINAL or not _in_foreground():
+        # Whether the terminal's reached a command that is only just starting, nobody knows.
+        if self._child is None or number not in _OF_TERMINAL or not _in_foreground():
             self.send(signal.Signals(number))
 
 

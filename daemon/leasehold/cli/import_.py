@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from leasehold.cli.main import EXIT_CODES
-from leasehold.cli.output import examples, json_option, print_json
+from leasehold.cli.exits import BAD_POLICY
+from leasehold.cli.output import examples, json_option, print_json, warn
 from leasehold.cli.validate import validate
 
 _OUT = click.Path(file_okay=False, path_type=Path)
@@ -66,7 +66,7 @@ def vault(
     check_folder(out, force=force)
     source = find_source(address, os.environ, Path.home())
     if source.exposed:
-        click.echo("leasehold: warning: the token goes over the network in clear", err=True)
+        warn(["the token goes over the network in clear"])
     types = installed_engine_types()
     snapshot = snapshot_of(source, mounts)
     draft = import_bundle(snapshot, types)
@@ -81,4 +81,4 @@ def vault(
     notes = [{"about": note.about, "text": note.text} for note in draft.notes.found]
     print_json({"out": str(out), "files": sorted(texts), "notes": notes, "validation": found})
     if not found["valid"]:
-        raise click.exceptions.Exit(EXIT_CODES["policy"])
+        raise click.exceptions.Exit(BAD_POLICY)

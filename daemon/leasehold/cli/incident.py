@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 import click
 
 from leasehold.cli.asking import Daemon, daemon_option
+from leasehold.cli.exits import PARTLY
 from leasehold.cli.incident_text import incident_text, preview_text
-from leasehold.cli.output import examples, json_option, print_json, print_table
-from leasehold.cli.telling import Telling
+from leasehold.cli.output import complain, examples, json_option, print_json, print_table
+from leasehold.cli.telling import NOT_YET, Telling
 from leasehold.client import Client
 
-PARTLY = 7
 POLL_S = 1.0
 """A look counts all leases of the incident, which may be many."""
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -98,10 +98,9 @@ def open_(
     if not yes and not _confirmed(opened):
         if as_json:
             print_json(opened)
-        click.echo(
-            f"leasehold: nothing ends; leasehold incident revoke {opened['id']} goes on, leasehold"
-            f" incident close {opened['id']} calls it off",
-            err=True,
+        complain(
+            f"nothing ends; leasehold incident revoke {opened['id']} goes on, leasehold"
+            f" incident close {opened['id']} calls it off"
         )
         raise click.exceptions.Exit(PARTLY)
     if not yes:
@@ -217,7 +216,7 @@ def _conclude(client: Client, incident_id: str, *, no_wait: bool, as_json: bool)
     telling.end()
     _print_incident(found, as_json=as_json)
     if not no_wait and found["report"]["revoked"] < found["report"]["total"]:
-        click.echo("leasehold: not all have ended; the daemon goes on until they have", err=True)
+        complain(NOT_YET)
         raise click.exceptions.Exit(PARTLY)
 
 

@@ -6,7 +6,7 @@ from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.field import field_option, print_field
 from leasehold.cli.lease_revoke import revocations, revoke
 from leasehold.cli.leases import LIVE, print_leases
-from leasehold.cli.output import examples, json_option, print_json, print_pairs, span
+from leasehold.cli.output import examples, json_option, print_json, print_pairs, span, warn
 
 
 @click.group(
@@ -90,8 +90,7 @@ def renew(
     The new end never passes the longest life that the policy gives the lease.
     """
     renewed = daemon().renew(lease_id, increment)
-    for warning in renewed.warnings:
-        click.echo(f"leasehold: warning: {warning}", err=True)
+    warn(renewed.warnings)
     shown = {
         "lease_id": renewed.lease_id,
         "lease_duration": renewed.ttl_s,

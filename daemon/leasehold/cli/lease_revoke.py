@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from leasehold.cli.asking import Daemon, daemon_option
+from leasehold.cli.exits import PARTLY
 from leasehold.cli.field import field_option, print_field
-from leasehold.cli.output import examples, json_option, print_json, print_table
-from leasehold.cli.telling import Telling
+from leasehold.cli.output import complain, examples, json_option, print_json, print_table
+from leasehold.cli.telling import NOT_YET, Telling
 from leasehold.client import Client
 
-PARTLY = 7
 POLL_S = 0.2
 
 
@@ -72,9 +72,9 @@ def revoke(
         click.echo(text)
     if shown.get("forced"):
         told = f"{shown['forced']} of them by force; their accounts may stand, leasehold orphans"
-        click.echo(f"leasehold: {told} shows which", err=True)
+        complain(f"{told} shows which")
     if partly:
-        click.echo("leasehold: not all have ended; the daemon goes on until they have", err=True)
+        complain(NOT_YET)
         raise click.exceptions.Exit(PARTLY)
 
 

@@ -13,11 +13,10 @@ import sys
 import click
 
 from leasehold import __version__
-from leasehold.cli.output import examples
+from leasehold.cli.exits import FAILED, OF_ERRORS
+from leasehold.cli.output import complain, examples
 from leasehold.errors import LeaseholdError, PolicyRefused
 
-FAILED = 1
-EXIT_CODES = {"unsafe": 3, "stale": 4, "locked": 5, "policy": 6}
 """By the error's code; any other error exits with FAILED."""
 
 COMMANDS = {
@@ -105,16 +104,15 @@ class Commands(click.Group):
             if error.errno == errno.EPIPE:
                 raise  # click ends quietly when the reader of a pipe has gone
             place = f"{error.filename}: " if error.filename else ""
-            click.echo(f"leasehold: {place}{error.strerror or type(error).__name__}", err=True)
+            complain(f"{place}{error.strerror or type(error).__name__}")
             ctx.exit(FAILED)
         except Exception as error:  # a defect: its text may hold anything, its place does not
             import traceback  # here, since it would cost every command its start
 
             frame = traceback.extract_tb(error.__traceback__)[-1]
-            click.echo(
-                f"leasehold: internal error: {type(error).__name__} in {frame.name}"
-                f" ({frame.filename}:{frame.lineno}); please report this line",
-                err=True,
+            complain(
+                f"internal error: {type(error).__name__} in {frame.name}"
+                f" ({frame.filename}:{frame.lineno}); please report this line"
             )
             ctx.exit(FAILED)
 
@@ -123,8 +121,8 @@ def _report(error: LeaseholdError) -> int:
     for line in error.lines if isinstance(error, PolicyRefused) else ():
         click.echo(line, err=True)
     for line in str(error).splitlines():
-        click.echo(f"leasehold: {line}", err=True)
-    return EXIT_CODES.get(error.code, FAILED)
+        complain(line)
+    return OF_ERRORS.get(error.code, FAILED)
 
 
 @click.group(

@@ -9,11 +9,10 @@ from typing import Any
 import click
 
 from leasehold.cli.asking import Daemon, daemon_option
-from leasehold.cli.output import examples, json_option, print_json, print_table
+from leasehold.cli.exits import DIFFERS, FAILED, PARTLY
+from leasehold.cli.output import complain, examples, json_option, print_json, print_table
 from leasehold.client import Client
 from leasehold.errors import LeaseholdError, Stale, Unsafe
-
-FAILED, DIFFERS, PARTLY = 1, 2, 7
 
 
 @click.command(
@@ -70,8 +69,7 @@ def orphans(
             _print_removal(done, export)
     for engine in report["engines"]:
         if engine["trouble"]:
-            text = f"engine {engine['name']} was not looked at: {engine['trouble']}"
-            click.echo(f"leasehold: {text}", err=True)
+            complain(f"engine {engine['name']} was not looked at: {engine['trouble']}")
     if done is not None and done["removed"] < len(removable):
         raise click.exceptions.Exit(PARTLY)
     if any(engine["trouble"] for engine in report["engines"]):
@@ -91,7 +89,7 @@ def _removed(
         export.unlink()  # nothing was removed, so it says nothing
         raise
     except LeaseholdError:
-        click.echo(f"leasehold: what was to be removed stands in {export}", err=True)
+        complain(f"what was to be removed stands in {export}")
         raise
 
 
@@ -137,10 +135,7 @@ def _print_removal(done: Mapping[str, Any] | None, export: Path | None) -> None:
     click.echo(f"{done['removed']} accounts removed; {export} has what they were")
     for each in done["accounts"]:
         if not each["removed"]:
-            click.echo(
-                f"leasehold: {each['engine']}: {_printable(each['account'])}: {each['why']}",
-                err=True,
-            )
+            complain(f"{each['engine']}: {_printable(each['account'])}: {each['why']}")
 
 
 def _printable(account: str) -> str:

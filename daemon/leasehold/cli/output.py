@@ -1,7 +1,7 @@
 """How commands print: examples in the help, tables for people, JSON for programs."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -22,6 +22,17 @@ def json_option(command: Command) -> Command:
 def print_json(value: object) -> None:
     """Print `value` for programs."""
     click.echo(json.dumps(value, indent=2))
+
+
+def complain(text: str) -> None:
+    """Say on stderr what is not well."""
+    click.echo(f"leasehold: {text}", err=True)
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Say on stderr what the daemon warns of."""
+    for warning in warnings:
+        complain(f"warning: {warning}")
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

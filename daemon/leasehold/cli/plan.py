@@ -7,10 +7,9 @@ from typing import Any
 import click
 
 from leasehold.cli.asking import Daemon, daemon_option
+from leasehold.cli.exits import DIFFERS, UNSAFE
 from leasehold.cli.output import examples, json_option, print_json
 from leasehold.cli.plan_text import as_markdown, as_text
-
-DIFFERS, UNSAFE = 2, 3
 
 
 @click.command(

@@ -7,7 +7,7 @@ import click
 
 from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.field_options import fields_option, given, reason_option
-from leasehold.cli.output import examples, json_option, print_json, print_pairs, span
+from leasehold.cli.output import examples, json_option, print_json, print_pairs, span, warn
 from leasehold.client import Client, IssuedCredential
 from leasehold.errors import Invalid
 
@@ -42,8 +42,7 @@ def read(
     """
     client = daemon()
     credential = client.read(path, ttl, fields=given(fields, reason))
-    for warning in credential.warnings:
-        click.echo(f"leasehold: warning: {warning}", err=True)
+    warn(credential.warnings)
     if field is not None:
         click.echo(_field(client, credential, field))
     elif as_json or not sys.stdout.isatty():

@@ -3,7 +3,7 @@
 import click
 
 from leasehold.cli.asking import Daemon, daemon_option
-from leasehold.cli.output import examples, json_option, print_json, span
+from leasehold.cli.output import examples, json_option, print_json, span, warn
 
 
 @click.command(
@@ -20,8 +20,7 @@ def renew(lease_id: str, increment: str | None, as_json: bool, daemon: Daemon) -
     The new end never passes the longest life that the policy gives the lease.
     """
     renewed = daemon().renew(lease_id, increment)
-    for warning in renewed.warnings:
-        click.echo(f"leasehold: warning: {warning}", err=True)
+    warn(renewed.warnings)
     if as_json:
         print_json(
             {

@@ -3,7 +3,8 @@
 import click
 
 from leasehold.cli.asking import Daemon, daemon_option
-from leasehold.cli.output import examples, json_option, print_json
+from leasehold.cli.exits import FAILED
+from leasehold.cli.output import complain, examples, json_option, print_json
 from leasehold.client import Unreachable
 from leasehold.errors import LeaseholdError
 
@@ -34,10 +35,10 @@ def revoke(lease_ids: tuple[str, ...], no_wait: bool, as_json: bool, daemon: Dae
         except LeaseholdError as error:
             failed = True
             outcomes[lease_id] = "failed"
-            click.echo(f"leasehold: {lease_id}: {error}", err=True)
+            complain(f"{lease_id}: {error}")
         if not as_json and outcomes[lease_id] != "failed":
             click.echo(f"{lease_id} {outcomes[lease_id]}")
     if as_json:
         print_json({"leases": outcomes})
     if failed:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(FAILED)

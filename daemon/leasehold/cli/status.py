@@ -3,9 +3,8 @@
 import click
 
 from leasehold.cli.asking import Daemon, daemon_option
+from leasehold.cli.exits import DIFFERS
 from leasehold.cli.output import examples, json_option, print_json, print_pairs
-
-OVERDUE = 2
 
 
 @click.command(
@@ -39,4 +38,4 @@ def status(as_json: bool, daemon: Daemon) -> None:
         for line in found["degraded"]:
             click.echo(f"degraded: {line}")
     if found["overdue"]:
-        raise click.exceptions.Exit(OVERDUE)
+        raise click.exceptions.Exit(DIFFERS)

@@ -5,6 +5,7 @@ import time
 
 import click
 
+NOT_YET = "not all have ended; the daemon goes on until they have"
 LINE_S = 5.0
 """How often to say so where nobody watches."""
 

@@ -9,7 +9,15 @@ import click
 
 from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.field import field_option, print_field
-from leasehold.cli.output import examples, json_option, print_json, print_pairs, print_table, span
+from leasehold.cli.output import (
+    examples,
+    json_option,
+    print_json,
+    print_pairs,
+    print_table,
+    span,
+    warn,
+)
 from leasehold.cli.token_file import forget
 from leasehold.cli.token_output import print_issued
 from leasehold.client.endpoint import own_token
@@ -74,8 +82,7 @@ def create(
 def renew(accessor: str | None, increment: str | None, as_json: bool, daemon: Daemon) -> None:
     """Move the end of a token."""
     renewed = daemon(own_token(os.environ)).renew_token(accessor, increment)
-    for warning in renewed.warnings:
-        click.echo(f"leasehold: warning: {warning}", err=True)
+    warn(renewed.warnings)
     if as_json:
         print_json({"accessor": renewed.accessor, "ttl": renewed.ttl_s})
     else:

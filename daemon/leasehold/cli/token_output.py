@@ -2,14 +2,13 @@
 
 import click
 
-from leasehold.cli.output import print_json
+from leasehold.cli.output import print_json, warn
 from leasehold.client import IssuedToken
 
 
 def print_issued(issued: IssuedToken, *, as_json: bool) -> None:
     """The text of a token alone, so that a shell can take it; or all of it as JSON."""
-    for warning in issued.warnings:
-        click.echo(f"leasehold: warning: {warning}", err=True)
+    warn(issued.warnings)
     if not as_json:
         click.echo(issued.text.reveal())
         return

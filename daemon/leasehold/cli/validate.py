@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from leasehold.cli.main import EXIT_CODES
+from leasehold.cli.exits import BAD_POLICY
 from leasehold.cli.output import examples, json_option, print_json, print_table, span
 
 _WORDS = {
@@ -53,7 +53,7 @@ def validate(path: Path, as_json: bool) -> None:
         if found["valid"]:
             _print_summary(found)
     if not found["valid"]:
-        raise click.exceptions.Exit(EXIT_CODES["policy"])
+        raise click.exceptions.Exit(BAD_POLICY)
 
 
 def _print_summary(found: Mapping[str, Any]) -> None:
