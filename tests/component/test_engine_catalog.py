@@ -137,7 +137,7 @@ def test_a_missing_driver_comes_with_the_line_to_run(
 @pytest.mark.parametrize(
     ("code", "found"),
     [
-        ("", "no engine"),
+        ("", "no engine type"),
         (MODULE.replace('type = "acme"', 'type = "amce"'), "type amce"),
     ],
 )

@@ -211,7 +211,7 @@ def running(
             self.wfile.write(data)
             self.wfile.flush()
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_LIST = answer  # noqa: N815
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_LIST = answer  # noqa: N815 (http.server's names)
 
         def log_message(self, *_: object) -> None:
             pass

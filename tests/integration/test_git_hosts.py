@@ -229,14 +229,14 @@ async def test_a_daemon_killed_within_a_fetch_leaves_nothing_broken(
     reference = (f"file:{tmp_path}/token", str(https.certificate))
     for _ in range(3):
         sooner = packs_under_way(mirror)
-        process = subprocess.Popen(  # noqa: ASYNC220
+        process = subprocess.Popen(  # noqa: ASYNC220 (nothing else runs here)
             [sys.executable, "-c", READER, str(tmp_path), https.url("repository/.git"), *reference],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         )
         deadline = time.monotonic() + 20
         while not packs_under_way(mirror) - sooner:
             assert time.monotonic() < deadline
-            time.sleep(0.02)  # noqa: ASYNC251
+            time.sleep(0.02)  # noqa: ASYNC251 (nor here)
         process.send_signal(signal.SIGKILL)
         process.wait()
     (mirror / "refs" / "leasehold" / "candidate.lock").touch()

@@ -59,7 +59,7 @@ def test_logging_does_not_show_it(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         logging.getLogger("test").warning("with %s and %r", SECRET, {"password": SECRET})
         try:
-            raise RuntimeError("with %s" % SECRET)  # noqa: UP031
+            raise RuntimeError("with %s" % SECRET)  # noqa: UP031 (in this way, too)
         except RuntimeError:
             logging.getLogger("test").exception("failed for %s", SECRET)
     assert "[secret]" in caplog.text

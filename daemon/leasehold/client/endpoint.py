@@ -18,7 +18,7 @@ from leasehold.errors import ConfigError
 from leasehold.secret import Secret
 
 DEFAULT_SOCKET = Path("/run/leasehold/leasehold.sock")
-TOKEN_FILE = ".leasehold-token"  # noqa: S105 - a name
+TOKEN_FILE = ".leasehold-token"  # noqa: S105 (a file's name)
 """In the home directory. Its token, like one in the environment, is sent over https only."""
 HTTPS_PORT = 443
 ALLOWED = "allowed are unix:///path and https://host:port"

@@ -74,4 +74,4 @@ def after(term: Term, outcome: Outcome, asked_at: float) -> Term:
 
 def chance() -> float:
     """A number from 0 up to 1."""
-    return random.random()  # noqa: S311 - it spreads load and guards nothing
+    return random.random()  # noqa: S311 (it spreads load and guards nothing)

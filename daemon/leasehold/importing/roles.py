@@ -13,7 +13,7 @@ STATEMENTS = (
     "renew_statements",
     "rollback_statements",
 )
-_PASSWORD = "password"  # noqa: S105  a type's name
+_PASSWORD = "password"  # noqa: S105 (a type's name)
 _GRANT = re.compile(
     r"""\b(GRANT\b[^;'$]*?\bTO)\s+(?:"\{\{\s*(?:user)?name\s*\}\}"|\{\{\s*(?:user)?name\s*\}\})""",
     re.IGNORECASE,

@@ -14,7 +14,7 @@ from leasehold.errors import ConfigError
 from leasehold.hosts import is_loopback
 from leasehold.secret import Secret
 
-TOKEN_FILE = ".vault-token"  # noqa: S105  a file's name
+TOKEN_FILE = ".vault-token"  # noqa: S105 (a file's name)
 _PORTS = {"http": 80, "https": 443}
 _FORM = "https://host:8200, http://host:8200 or unix:///path"
 

@@ -2,7 +2,6 @@
 
 import time
 
-from leasehold.errors import ConfigError
 from leasehold.login import MethodType
 from leasehold.methods.registry import Methods
 from leasehold.plugin import LoginMethod
@@ -22,11 +21,7 @@ def load_method_class(type_name: str) -> type[LoginMethod]:
 
     Raises ConfigError when it is unknown, lacks its driver, or is not what it says.
     """
-    point, found = GROUP.load(type_name, "leasehold_login_method")
-    method_class: type[LoginMethod] | None = found
-    if method_class is None or method_class.type != type_name:
-        offers = "no login method" if method_class is None else f"type {method_class.type}"
-        raise ConfigError(f"plugin {point.value} is installed as {type_name} but offers {offers}")
+    method_class: type[LoginMethod] = GROUP.load(type_name, "leasehold_login_method")
     return method_class
 
 

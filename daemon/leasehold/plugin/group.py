@@ -37,10 +37,10 @@ class PluginGroup:
         """
         return {name: self._schema(it, parts) for name, it in sorted(self._points().items())}
 
-    def load(self, name: str, hook: str) -> tuple[EntryPoint, Any]:
-        """Import the plugin `name`: where it is, and what its hook gives, None for nothing.
+    def load(self, name: str, hook: str) -> Any:
+        """Import the plugin `name`: the class that its hook gives.
 
-        Raises ConfigError when it is unknown or lacks its driver.
+        Raises ConfigError when it is unknown, lacks its driver, or is not what it says.
         """
         points = self._points()
         if name not in points:
@@ -61,7 +61,11 @@ class PluginGroup:
         plugins = pluggy.PluginManager("leasehold")
         plugins.add_hookspecs(hooks)
         plugins.register(module, name)
-        return point, getattr(plugins.hook, hook)()
+        found = getattr(plugins.hook, hook)()
+        if found is None or found.type != name:
+            offers = f"no {self.word}" if found is None else f"type {found.type}"
+            raise ConfigError(f"plugin {point.value} is installed as {name} but offers {offers}")
+        return found
 
     def _points(self) -> dict[str, EntryPoint]:
         found: dict[str, EntryPoint] = {}

@@ -1,6 +1,6 @@
 """What the schemas say against a document: where, what was found, what is allowed. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -33,11 +33,7 @@ def check(
             continue
         kind, connection = engine.get("type"), engine.get("connection")
         if isinstance(kind, str) and kind not in types:
-            installed = ", ".join(sorted(types)) or "none"
-            yield Fault(
-                ("engines", name, "type"),
-                f"unknown engine type {kind}; installed are {installed}{nearest(kind, types)}",
-            )
+            yield Fault(("engines", name, "type"), _unknown("engine type", kind, types))
         elif isinstance(kind, str) and isinstance(connection, Mapping):
             rules = _part(types[kind], "connection")
             yield from _faults(validator(rules), connection, ("engines", name, "connection"))
@@ -51,6 +47,11 @@ def check(
             yield from _faults(validators[kind], role, ("roles", key))
 
 
+def _unknown(what: str, kind: str, known: Iterable[str]) -> str:
+    installed = ", ".join(sorted(known)) or "none"
+    return f"unknown {what} {kind}; installed are {installed}{nearest(kind, known)}"
+
+
 def _check_methods(
     document: Mapping[str, Any], methods: Mapping[str, MethodType]
 ) -> Iterator[Fault]:
@@ -59,11 +60,7 @@ def _check_methods(
             continue
         kind, options = method.get("type"), method.get("options")
         if isinstance(kind, str) and kind not in methods:
-            installed = ", ".join(sorted(methods)) or "none"
-            yield Fault(
-                ("auth", name, "type"),
-                f"unknown login method {kind}; installed are {installed}{nearest(kind, methods)}",
-            )
+            yield Fault(("auth", name, "type"), _unknown("login method", kind, methods))
         elif isinstance(kind, str) and isinstance(options, Mapping):
             rules = validator(options_schema(methods[kind]))
             yield from _faults(rules, options, ("auth", name, "options"))

@@ -55,7 +55,7 @@ def ask(method: str, address: str, token: str, body: dict[str, str] | None = Non
         data=None if body is None else json.dumps(body).encode(),
         headers={"Content-Type": "application/json", "PRIVATE-TOKEN": token},
     )
-    with urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+    with urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 (the same)
         return json.load(answer)
 
 

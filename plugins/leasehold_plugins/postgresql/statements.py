@@ -117,7 +117,7 @@ def faults(source: str | Sequence[str]) -> list[str]:
 def _fill(statement: Sequence[Token], values: Mapping[str, str]) -> Iterator[str]:
     before = ""
     for token in statement:
-        yield _PLACEHOLDER.sub(lambda found: _quoted(found[1], token, before, values), token.text)  # noqa: B023
+        yield _PLACEHOLDER.sub(lambda it: _quoted(it[1], token, before, values), token.text)  # noqa: B023 (used at once)
         before += token.text
 
 
