@@ -85,7 +85,7 @@ class Node:
                 self.end_headers()
                 self.wfile.write(body)
 
-            do_POST = do_PUT = do_DELETE = do_PATCH = do_GET  # noqa: N815
+            do_POST = do_PUT = do_DELETE = do_PATCH = do_GET  # noqa: N815 (http.server's names)
 
             def log_message(self, *_: object) -> None:
                 pass
