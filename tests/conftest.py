@@ -12,6 +12,8 @@ pytest_plugins = [
     "servers.redis",
     "servers.redis_engines",
     "servers.elasticsearch",
+    "servers.mongodb",
+    "servers.mongodb_engine",
 ]
 
 # How fast a busy machine is does not belong to any property.
