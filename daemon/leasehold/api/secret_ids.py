@@ -11,8 +11,9 @@ from typing import Any
 from leasehold.access import Access
 from leasehold.api.described import Field, Holds, described
 from leasehold.api.handlers import Ask
-from leasehold.api.replies import Reply, instant
+from leasehold.api.replies import Reply
 from leasehold.api.token_replies import META_CHARS, MOST_USES
+from leasehold.clock import rfc3339
 from leasehold.errors import Denied, Invalid, NotFound, Unsupported
 from leasehold.login import role_path
 from leasehold.model import Cause
@@ -179,9 +180,9 @@ class SecretIdHandlers:
             "cidr_list": list(found.networks),
             "token_bound_cidrs": [],
             "metadata": dict(found.meta),
-            "creation_time": instant(wall(found.issued_ms)),
-            "expiration_time": instant(wall(found.expires_ms)),
-            "last_updated_time": instant(wall(found.used_ms or found.issued_ms)),
+            "creation_time": rfc3339(wall(found.issued_ms)),
+            "expiration_time": rfc3339(wall(found.expires_ms)),
+            "last_updated_time": rfc3339(wall(found.used_ms or found.issued_ms)),
         }
 
 
