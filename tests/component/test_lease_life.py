@@ -26,7 +26,7 @@ COURSE = settings(
 )
 UNTIL_FOUND = settings(
     COURSE,
-    max_examples=500,
+    max_examples=2_000,
     phases=[Phase.generate],
     database=None,
     print_blob=False,
