@@ -103,6 +103,8 @@ class Bind(StrEnum):
     """The process that asked for it."""
     UNIT = "unit"
     """The systemd unit that this process was in."""
+    CONNECTION = "connection"
+    """The connection that it was asked for on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,7 @@ class Role:
     were merged; `max_leases` counts live leases of this role, None for no limit. `drill_every_s` is
     how often a drill proves that the role works, None for never. `require` are the fields that a
     request must have. `annotate` says whether the target is told whose an account is, and why.
+    `share_s` is how long a holder that asks again gets the same lease, None for never.
     """
 
     name: str
@@ -126,6 +129,7 @@ class Role:
     on_removal: OnRemoval = OnRemoval.DRAIN
     on_change: OnChange = OnChange.RENEW
     bind: Bind = Bind.NONE
+    share_s: int | None = None
     drill_every_s: int | None = None
     require: tuple[Requirement, ...] = ()
     annotate: bool = True

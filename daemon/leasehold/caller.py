@@ -4,7 +4,8 @@ Nothing that a caller says about itself is here. To the parts of the daemon it c
 values that travel, from `leasehold.model`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, overload
 from urllib.parse import quote
@@ -41,6 +42,31 @@ class PeerSocket(Protocol):
     def getsockopt(self, level: int, name: int, /) -> int: ...
     @overload
     def getsockopt(self, level: int, name: int, size: int, /) -> bytes: ...
+
+
+class Line(Protocol):
+    """The connection that a request comes by, as far as leases can be bound to it."""
+
+    @property
+    def name(self) -> str:
+        """Names this connection and no other, of whichever daemon."""
+
+    @property
+    def stays(self) -> bool:
+        """Whether the request that is made leaves it open."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it does nothing any more but hold leases."""
+
+    def holding(self, ended: Callable[[], None]) -> AbstractContextManager[None]:
+        """Have it hold what is made within, unless that fails; `ended` is called at its end.
+
+        Raises LimitReached when too many connections do.
+        """
+
+    def let_go(self) -> None:
+        """End it, since nothing is bound to it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +115,8 @@ class Caller:
     has the ids of nobody. `token` is the accessor of the token that it speaks by; the facts are
     then those of the token's login, and `peer` is where the token was sent from, for records and
     limits only. `process` has what rules ask for beyond the ids. `socket` is
-    its connection on this host, by which the kernel can be asked for more as long as that stands.
+    its connection on this host, by which the kernel can be asked for more as long as that stands;
+    `line` is the connection of whoever connects, from anywhere, and speaks for itself.
     """
 
     uid: int
@@ -103,6 +130,7 @@ class Caller:
     socket: PeerSocket | None = field(default=None, compare=False, repr=False)
     login: Login | None = None
     peer: str = field(default="", compare=False)
+    line: Line | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def over_tls(cls, peer: TlsPeer) -> "Caller":

@@ -33,7 +33,8 @@ class Order:
     """An account to make and the lease to make it for, decided and not begun.
 
     `caller` is None for what the daemon does by itself; `grounds` say what allowed it, `labels`
-    what it was asked for with. The lease ends with `holder`, unless that is empty.
+    what it was asked for with. The lease ends with `holder`, unless that is empty. One that is
+    `alone` is shared with no other request.
     """
 
     mount: str
@@ -52,6 +53,7 @@ class Order:
     grounds: Mapping[str, str] = field(default_factory=dict)
     holder: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    alone: bool = False
 
 
 class Creation:

@@ -95,7 +95,16 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
         await stack.enter_async_context(work)
 
         attestation = Attestation(lambda: core.serving.current().bundle, Hashes(clock))
-        sealing = Sealing(core.access, store, clock, core.freeze, flag, core.background, stop.set)
+        sealing = Sealing(
+            core.access,
+            store,
+            clock,
+            core.freeze,
+            flag,
+            core.background,
+            core.issuance.forget,
+            stop.set,
+        )
         answering = answering_of(
             core,
             loops,

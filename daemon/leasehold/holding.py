@@ -1,4 +1,4 @@
-"""Leases that end with what holds them: a process, or a systemd unit.
+"""Leases that end with what holds them: a process, a systemd unit, or a connection.
 
 A holder is watched from before its first lease is written until it ends, so none is missed; the
 leases are then looked up in the store and handed to revocation. After a restart the store says what
@@ -12,15 +12,24 @@ import os
 import resource
 import select
 from collections.abc import Iterator
+from functools import partial
 
 from leasehold.bundle import Bind
 from leasehold.ending import Ending
 from leasehold.errors import Invalid, LeaseholdError, Unavailable
-from leasehold.identity.holder import PROCESS, UNIT, HolderGone, Watch, holder_of, watch
+from leasehold.identity.holder import (
+    CONNECTION,
+    PROCESS,
+    UNIT,
+    HolderGone,
+    Watch,
+    holder_of,
+    watch,
+)
 from leasehold.identity.process import Untold
 from leasehold.leases.store import LeaseStore
 from leasehold.loops import all_of
-from leasehold.model import Caller, Cause
+from leasehold.model import Caller, Cause, Line
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +52,7 @@ class Holding:
         self._epoll = select.epoll()
         self._watches: dict[str, Watch] = {}
         self._by_descriptor: dict[int, str] = {}
+        self._lines: dict[str, Line] = {}
         self._binding: dict[str, int] = {}
         self._bound_since: set[str] = set()
         self._ended: set[str] = set()
@@ -66,11 +76,20 @@ class Holding:
             raise Invalid(f"leases of this role end with the {bind} that asks; {told}") from why
 
     @contextlib.contextmanager
-    def bound(self, holder: str) -> Iterator[None]:
-        """Watch `holder`, which a lease is made for within; what is no process or unit is not.
+    def bound(self, holder: str, line: Line | None = None) -> Iterator[None]:
+        """Watch `holder`, which a lease is made for within; a token is not watched.
 
-        Raises Invalid when it has ended, Unavailable when too many are watched.
+        A connection holds nothing but leases from then on. Raises Invalid when the holder has
+        ended, Unavailable when too many are watched, LimitReached for too many connections.
         """
+        if holder.startswith(CONNECTION) and line is not None:
+            ended = partial(self._has_ended, holder)
+            with contextlib.ExitStack() as failed, line.holding(ended), self._made_for(holder):
+                failed.callback(self._lines.pop, holder, None)
+                self._lines[holder] = line
+                yield
+                failed.pop_all()
+            return
         if not holder.startswith((PROCESS, UNIT)):
             yield
             return
@@ -80,6 +99,11 @@ class Holding:
             raise Invalid("what the lease was to end with has ended") from gone
         except OSError as error:
             raise Unavailable(f"no holder can be watched ({error.strerror})") from error
+        with self._made_for(holder):
+            yield
+
+    @contextlib.contextmanager
+    def _made_for(self, holder: str) -> Iterator[None]:
         self._binding[holder] = self._binding.get(holder, 0) + 1
         try:
             yield
@@ -142,12 +166,16 @@ class Holding:
 
     def _look(self, holder: str) -> None:
         found = self._watches.get(holder)
-        if found is None or found.has_ended():
-            self._let_go(holder)
-            self._ended.add(holder)
-            self._wake.set()
+        if holder not in self._lines and (found is None or found.has_ended()):
+            self._has_ended(holder)
+
+    def _has_ended(self, holder: str) -> None:
+        self._let_go(holder)
+        self._ended.add(holder)
+        self._wake.set()
 
     def _let_go(self, holder: str) -> None:
+        self._lines.pop(holder, None)
         found = self._watches.pop(holder, None)
         if found is not None:
             del self._by_descriptor[found.descriptor]
@@ -178,5 +206,8 @@ class Holding:
         except LeaseholdError as trouble:
             logger.warning("holders of leases cannot be read: %s", trouble)
             return
-        for holder in self._watches.keys() - held - self._bound_since - self._binding.keys():
+        in_use = held | self._bound_since | self._binding.keys()
+        for holder in self._watches.keys() - in_use:
             self._let_go(holder)
+        for holder in self._lines.keys() - in_use:
+            self._lines.pop(holder).let_go()

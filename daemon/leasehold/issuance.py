@@ -6,7 +6,7 @@ ledger first, the target second, so that a crash between them is caught up.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from leasehold.access import OWN, Access
@@ -28,19 +28,10 @@ from leasehold.leases.store import Change, LeaseStore
 from leasehold.model import Caller, Cause, Credential, Event, EventType, Lease, LeaseState, Recipe
 from leasehold.policy.decide import Allowed, longest_s
 from leasehold.removal import Remover
+from leasehold.sharing import IssuedLease as IssuedLease
+from leasehold.sharing import Sharing
 
 RENEW_TRIES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedLease:
-    """A new lease with its credential, which exists nowhere else."""
-
-    lease: Lease
-    credential: Credential
-    ttl_s: int
-    renewable: bool
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +75,7 @@ class Issuance:
         self._remover = remover
         self._creation = creation
         self._holding = holding
+        self._sharing = Sharing(store, clock, remover.claims, ending, background, freeze, ends)
         self._ending = ending
         self._freeze = freeze
         self._ends = ends
@@ -99,12 +91,15 @@ class Issuance:
         *,
         ttl_s: int | None = None,
         given: Callable[[Iterable[str]], Mapping[str, str]] = lambda _: {},
+        alone: bool = False,
     ) -> IssuedLease:
         """Make an account, and a lease of `ttl_s` seconds (capped with a warning) for it.
 
-        `given` reads the fields that the policy asks for, by their names. Raises Denied, Invalid
-        (unknown role, a field that does not fit), Frozen, LimitReached, Unavailable, and
-        EngineError: then nothing is left behind, or what may be left is queued for revocation.
+        Where the role shares, and the request is not to be `alone` with its lease, it may be one
+        that the caller was given just before. `given` reads the fields that the policy asks for,
+        by their names. Raises Denied, Invalid (unknown role, a field that does not fit), Frozen,
+        LimitReached, Unavailable, and EngineError: then nothing is left behind, or what may be
+        left is queued for revocation.
         """
         path = f"{mount}/{operation}/{role}"
         labels = labels_of(given(self._access.fields(path)))
@@ -112,13 +107,12 @@ class Issuance:
         grounds = self._access.grounds(caller, path, "issue", decision.rule)
         async with self._access.telling(caller, grounds):
             order, warnings = await self._order(caller, path, decision, grounds, ttl_s, labels)
+            order = replace(order, alone=alone)
         async with (
             self._access.telling(caller, grounds, LimitReached, Frozen),
             self._admission.telling(caller),
         ):
-            self._admission.admit(order.identity, order.recipe.engine, order.role.name)
-            made = self._make(order, warnings)
-            return await self._background.finish(made, unwanted=partial(self._lost, caller))
+            return await self._sharing.of(order, partial(self._admit, caller, order, warnings))
 
     async def _order(
         self,
@@ -173,8 +167,15 @@ class Issuance:
         )
         return order, granted.warnings
 
-    async def _make(self, order: Order, warnings: tuple[str, ...]) -> IssuedLease:
-        with self._holding.bound(order.holder):
+    async def _admit(self, caller: Caller, order: Order, warnings: tuple[str, ...]) -> IssuedLease:
+        self._admission.admit(order.identity, order.recipe.engine, order.role.name)
+        made = self._make(caller, order, warnings)
+        return await self._background.finish(
+            made, unwanted=partial(self._sharing.undelivered, caller)
+        )
+
+    async def _make(self, caller: Caller, order: Order, warnings: tuple[str, ...]) -> IssuedLease:
+        with self._holding.bound(order.holder, caller.line):
             lease, issued = await self._creation.make(order, self._check_freeze)
         return IssuedLease(
             lease=lease,
@@ -187,14 +188,19 @@ class Issuance:
     def _check_freeze(self, lease: Lease) -> None:
         self._freeze.check(facts_of(lease))
 
-    async def delivered(self, caller: Caller, lease: Lease) -> None:
-        """Audit that the credential of `lease` was handed over; nobody waits for that."""
-        told = Event.new(EventType.DELIVERED, self.clock.now_ms(), lease, caller=caller)
+    def forget(self) -> None:
+        """Drop the credentials that are kept to be shared."""
+        self._sharing.forget()
+
+    async def delivered(self, caller: Caller, issued: IssuedLease) -> None:
+        """Audit that the credential was handed over; nobody waits for that."""
+        issued.delivered()
+        told = Event.new(EventType.DELIVERED, self.clock.now_ms(), issued.lease, caller=caller)
         self._store.record_soon(told)
 
-    async def undelivered(self, caller: Caller, lease: Lease) -> None:
-        """Revoke `lease`, whose credential could not be handed over (rule W8)."""
-        await self._background.finish(self._ending.end(lease.id, Cause.UNDELIVERED, caller))
+    async def undelivered(self, caller: Caller, issued: IssuedLease) -> None:
+        """Revoke the lease whose credential could not be handed over to anybody (rule W8)."""
+        await self._background.finish(self._sharing.undelivered(caller, issued))
 
     async def renew(self, caller: Caller, lease_id: str, increment_s: int | None) -> RenewedLease:
         """Move the deadline of the caller's own lease to `increment_s` seconds from now.
@@ -282,9 +288,6 @@ class Issuance:
     async def replaced(self, caller: Caller, lease_id: str) -> None:
         """Revoke the caller's lease, which another one has replaced, whether it waits or not."""
         await self._background.finish(self.revoke(caller, lease_id))
-
-    async def _lost(self, caller: Caller, issued: IssuedLease) -> None:
-        await self._ending.end(issued.lease.id, Cause.UNDELIVERED, caller)
 
 
 def _over(lease: Lease) -> Invalid:

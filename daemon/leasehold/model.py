@@ -13,6 +13,7 @@ from typing import Any
 from leasehold.caller import NOBODY as NOBODY
 from leasehold.caller import TOKEN_HOLDER as TOKEN_HOLDER
 from leasehold.caller import Caller as Caller
+from leasehold.caller import Line as Line
 from leasehold.caller import Login as Login
 from leasehold.caller import PeerSocket as PeerSocket
 from leasehold.caller import Process as Process
@@ -125,6 +126,7 @@ class EventType(StrEnum):
     DELIVERED = "delivered"
     ISSUE_FAILED = "issue-failed"
     RENEWED = "renewed"
+    SHARED = "shared"
     SHORTENED = "shortened"
     TARGET_BEHIND = "target-behind"
     EXPIRING = "expiring"
@@ -178,6 +180,7 @@ PUBLISHED = frozenset(
     {
         EventType.ISSUED,
         EventType.RENEWED,
+        EventType.SHARED,
         EventType.SHORTENED,
         EventType.EXPIRING,
         EventType.REVOKED,

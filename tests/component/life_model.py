@@ -32,6 +32,7 @@ LETTERS = {
     EventType.OVERDUE: "o",
     EventType.REVOKED: "e",
     EventType.EXPIRED: "e",
+    EventType.SHARED: "",
 }
 HANGS_S = 3
 LEGAL = re.compile("(i(w?r)*w?)?o?e?")

@@ -40,7 +40,7 @@ def kinds(found: dict[str, Any]) -> list[str]:
 async def test_a_life_is_told_from_who_asked_to_why_it_ended(tmp_path: Path) -> None:
     async with World(tmp_path, virtual_clock()) as world:
         issued = await world.issue(caller=ASKING)
-        await world.issuance.delivered(ASKING, issued.lease)
+        await world.issuance.delivered(ASKING, issued)
         await world.issuance.renew(ASKING, issued.lease.id, 60)
         world.clock.advance(ms=61_000)
         await world.sweep()
@@ -79,9 +79,9 @@ async def test_every_attempt_to_take_an_account_away_is_told_with_how_it_went(
 @on_virtual_time
 async def test_a_credential_that_was_not_handed_over_says_for_whom_it_was(tmp_path: Path) -> None:
     async with World(tmp_path, virtual_clock()) as world:
-        lease = (await world.issue(caller=ASKING)).lease
-        await world.issuance.undelivered(ASKING, lease)
-        lines = (await shown(world, lease=lease.id))["lines"]
+        issued = await world.issue(caller=ASKING)
+        await world.issuance.undelivered(ASKING, issued)
+        lines = (await shown(world, lease=issued.lease.id))["lines"]
         assert [line["event"] for line in lines] == ["intended", "issued", "revoking", "revoked"]
         assert (lines[2]["cause"], lines[2]["caller"]["uid"]) == ("undelivered", HOLDER.uid)
         assert lines[2]["detail"]["request"] == REQUEST

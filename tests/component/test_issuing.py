@@ -164,7 +164,7 @@ async def test_a_caller_who_hangs_up_gets_nothing_and_leaves_nothing(
 async def test_a_credential_that_could_not_be_delivered_is_revoked(tmp_path: Path) -> None:
     async with World(tmp_path, virtual_clock()) as world:
         issued = await world.issue()
-        await world.issuance.undelivered(HOLDER, issued.lease)
+        await world.issuance.undelivered(HOLDER, issued)
         lease = await world.lease(issued.lease.id)
         assert (lease.state, lease.cause) == (LeaseState.REVOKED, Cause.UNDELIVERED)
         assert not world.target.accounts

@@ -46,6 +46,7 @@ class Sealable:
             world.freeze,
             self.flag,
             world.background,
+            world.issuance.forget,
             self.stopped.set,
         )
         self.serve = SealHandlers(self.sealing)

@@ -16,6 +16,7 @@ from leasehold.api.body import read_values
 from leasehold.api.described import description_of
 from leasehold.api.fields import TRUE, Fields
 from leasehold.api.handlers import Ask
+from leasehold.api.holds import drained
 from leasehold.api.problems import Problem
 from leasehold.api.replies import Reply, envelope
 from leasehold.api.routes import PREFIX, Route
@@ -104,6 +105,9 @@ class Dispatcher:
         return sent
 
     async def _reply(self, request: web.BaseRequest, caller: Caller) -> Reply:
+        if caller.line is not None and caller.line.holds:
+            await drained(request)
+            raise Invalid("this connection only holds leases; connect anew for another request")
         for name in _REFUSED:
             if name in request.headers:
                 raise Invalid(f"the header {name} is not accepted")

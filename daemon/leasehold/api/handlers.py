@@ -19,6 +19,7 @@ from leasehold.errors import (
     NotFound,
     RequestError,
 )
+from leasehold.identity.holder import CONNECTION
 from leasehold.inspection import Inspection
 from leasehold.issuance import Issuance
 from leasehold.leases.lifecycle import LIVE
@@ -26,7 +27,8 @@ from leasehold.model import Caller, LeaseState
 from leasehold.secret import Secret
 
 PAGE = 500
-UNKNOWN_LEASE = "X-Leasehold-Lease"
+OF_LEASE = "X-Leasehold-Lease"
+"""A header that says `unknown` of a lease, or `held`: that it ends with the connection."""
 KEYS = 10_000
 """The most leases that one LIST looks at."""
 TTL = Field("ttl", Holds.SPAN, "A shorter or longer life than the role's default; it is capped.")
@@ -43,7 +45,7 @@ class Ask:
 
     `bearer` is the text that was sent as a token, whatever it is. `wrap_s` is how long the reply is
     to wait to be unwrapped, None when it is not. `reason` is that of a header, for clients that can
-    set no field.
+    set no field. What is issued to one that is `alone` is shared with no other request.
     """
 
     caller: Caller
@@ -52,6 +54,7 @@ class Ask:
     bearer: Secret = NOTHING
     wrap_s: int | None = None
     reason: str = ""
+    alone: bool = False
 
 
 class Handlers:
@@ -78,6 +81,7 @@ class Handlers:
             ask.path["role"],
             ttl_s=ask.fields.span_s("ttl"),
             given=partial(_given, ask.fields, reason),
+            alone=ask.alone or ask.wrap_s is not None,
         )
         return Reply(
             body={
@@ -91,8 +95,9 @@ class Handlers:
                 "mount_type": issued.lease.engine_type,
             },
             warnings=issued.warnings,
-            delivered=(partial(self._issuance.delivered, ask.caller, issued.lease),),
-            undelivered=partial(self._issuance.undelivered, ask.caller, issued.lease),
+            headers={OF_LEASE: "held"} if issued.lease.holder.startswith(CONNECTION) else {},
+            delivered=(partial(self._issuance.delivered, ask.caller, issued),),
+            undelivered=partial(self._issuance.undelivered, ask.caller, issued),
         )
 
     @described(
@@ -141,7 +146,7 @@ class Handlers:
         try:
             ended = await self._issuance.revoke(ask.caller, _lease_id(ask), wait=wait)
         except NotFound:
-            return Reply(status=204 if wait else 202, headers={UNKNOWN_LEASE: "unknown"})
+            return Reply(status=204 if wait else 202, headers={OF_LEASE: "unknown"})
         return Reply(status=204 if ended else 202)
 
     @described(_LEASE_ID, refusals=())

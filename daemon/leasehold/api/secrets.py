@@ -64,7 +64,7 @@ class SecretsHandlers:
 
         The lease named by `lease_id` is revoked once the reply has been delivered.
         """
-        new = self._at_role(ask)
+        new = replace(self._at_role(ask), alone=True)
         lease_id = ask.fields.text("lease_id")
         if not lease_id:
             return await self._serve.issue(new)

@@ -12,6 +12,7 @@ from aiohttp import web
 from leasehold.api.connection import Connection
 from leasehold.api.crowd import Crowd, turned_away
 from leasehold.api.dispatch import Dispatcher
+from leasehold.api.holds import Holds
 from leasehold.api.listening import ListeningSocket
 from leasehold.api.tls_door import TlsDoor
 from leasehold.api.tls_listening import TlsListener
@@ -54,6 +55,7 @@ class ApiServer:
         spare = soft - FD_RESERVE
         by_tls = 0 if tls is None else max(LEAST, min(TLS_CONNECTIONS, spare // 3))
         self._crowd = Crowd(max(LEAST, min(CONNECTIONS, spare - by_tls)))
+        self._held = Holds(max(LEAST, min(CONNECTIONS, spare)) // 2)
         self._door = None
         if tls is not None:
             self._door = TlsDoor(tls, Crowd(by_tls), self._connection, handshake_s)
@@ -122,31 +124,30 @@ class ApiServer:
 
     def _connection(self, caller: Caller, gone: Callable[[], None]) -> Connection:
         loop = asyncio.get_running_loop()
-        return Connection(self._server, caller=caller, loop=loop, gone=gone)
+        return Connection(self._server, caller=caller, loop=loop, gone=gone, held=self._held)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = request.protocol
         if not isinstance(connection, Connection):
             raise TypeError("a request without an attested caller")
-        connection.busy = True
-        try:
-            response = await self._dispatcher.serve(request, connection.caller)
-            if asyncio.get_running_loop().time() >= connection.ends_at:
-                connection.close()
-        finally:
-            connection.busy = False
-        return response
+        with connection.serving(request):
+            return await self._dispatcher.serve(request, connection.caller)
 
     def end_connections(self) -> None:
-        """Let every connection end with the request it is in, as after a change of policy."""
-        self._server.pre_shutdown()
+        """Let every connection end with the request it is in, as after a change of policy.
+
+        Those that hold leases serve no other request anyway, and stay.
+        """
+        for connection in self._server.connections:
+            if isinstance(connection, Connection):
+                connection.outdate()
 
     async def close(self, drain_s: float) -> None:
         """Give running requests `drain_s` seconds, then end every connection."""
         self._listening.close()
         if self._tls is not None:
             self._tls.close()
-        self.end_connections()
+        self._server.pre_shutdown()
         await self._server.shutdown(drain_s)
 
 

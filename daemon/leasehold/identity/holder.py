@@ -1,8 +1,9 @@
-"""What a lease can be bound to besides a token: the caller's process, or the unit that it is in.
+"""What a lease can be bound to besides a token: the caller's process, its unit, its connection.
 
 A holder is a text that still names the same thing when the daemon has started again: a pid with the
-time at which its process started, or a cgroup with its inode, and the boot. It is watched by a
-descriptor, so that nothing is asked again and again.
+time at which its process started, or a cgroup with its inode, and the boot. Those two are watched
+by a descriptor, so that nothing is asked again and again. A connection tells its end by itself, and
+none outlives the daemon.
 """
 
 import os
@@ -15,7 +16,7 @@ from leasehold.identity import process
 from leasehold.identity.process import Untold
 from leasehold.model import Caller
 
-PROCESS, UNIT = "process:", "unit:"
+PROCESS, UNIT, CONNECTION = "process:", "unit:", "connection:"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _MOUNTS = Path("/proc/self/mountinfo")
 _STARTED = 19
@@ -45,6 +46,8 @@ class Watch:
 
 def holder_of(bind: Bind, caller: Caller) -> str:
     """What to bind the caller's lease to. Raises Untold when that cannot be known."""
+    if bind is Bind.CONNECTION:
+        return _connection(caller)
     if caller.token or caller.socket is None:
         raise Untold("it must be asked for on the Unix socket, without a token")
     with process.pidfd_of(caller.socket) as pidfd:
@@ -56,13 +59,26 @@ def holder_of(bind: Bind, caller: Caller) -> str:
 
 
 def watch(holder: str) -> Watch:
-    """Begin to watch. Raises HolderGone, and OSError when there are too many descriptors."""
+    """Begin to watch. Raises HolderGone, and OSError when there are too many descriptors.
+
+    A connection that is only known by its name was another daemon's, and is gone.
+    """
+    if holder.startswith(CONNECTION):
+        raise HolderGone(holder)
     try:
         if holder.startswith(PROCESS):
             return _watch_process(holder)
         return _watch_unit(holder)
     except (FileNotFoundError, ProcessLookupError, Untold) as gone:
         raise HolderGone(holder) from gone
+
+
+def _connection(caller: Caller) -> str:
+    if caller.token or caller.line is None:
+        raise Untold("it must be asked for without a token")
+    if not caller.line.stays:
+        raise Untold("the request must leave it open: HTTP/1.1, without Connection: close")
+    return f"{CONNECTION}{caller.line.name}"
 
 
 def _process(pid: int) -> str:

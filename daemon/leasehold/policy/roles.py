@@ -8,12 +8,13 @@ from leasehold.bundle import Bind, EngineConfig, OnChange, OnRemoval, PasswordPo
 from leasehold.errors import ConfigError
 from leasehold.policy import conditions, templates
 from leasehold.policy.draft import Draft
-from leasehold.policy.durations import seconds
+from leasehold.policy.durations import seconds, text
 from leasehold.policy.limits import Limits, limits_of, role_faults
 from leasehold.policy.problems import Fault, Path, nearest
 from leasehold.policy.validate import common_role_keys
 
 _OPTION = re.compile(r"(?P<option>\w+)(?:\[(?P<item>\d+)\])?: (?P<message>.*)", re.DOTALL)
+MOST_SHARE_S = 900
 Place = tuple[str, str]
 """The mount and the name of a role."""
 
@@ -51,12 +52,33 @@ def compile_roles(
             on_removal=OnRemoval(role.get("on_removal", OnRemoval.DRAIN)),
             on_change=OnChange(role.get("on_change", OnChange.RENEW)),
             bind=Bind(role.get("bind", Bind.NONE)),
+            share_s=_share_s(draft, path, role, limits[place].default_ttl_s),
             drill_every_s=seconds(role["drill"]["every"]) if "drill" in role else None,
             require=conditions.requirements(draft, path, role),
             annotate=role.get("annotate", True),
             options=options,
         )
     return roles, limits
+
+
+def _share_s(draft: Draft, path: Path, role: Mapping[str, Any], ttl_s: int) -> int | None:
+    """How long a lease is given again. Beyond half of its life it is not (see `sharing.py`)."""
+    if "share" not in role:
+        return None
+    within_s, most_s = seconds(role["share"]["within"]), min(MOST_SHARE_S, ttl_s // 2)
+    if within_s > most_s:
+        draft.fault(
+            (*path, "share", "within"),
+            f"found {text(within_s)}; allowed is at most {text(most_s)}: half of default_ttl"
+            f" ({text(ttl_s)}), and {text(MOST_SHARE_S)}",
+        )
+    if role.get("bind") == Bind.CONNECTION:
+        draft.fault(
+            (*path, "share"),
+            "leases that end with a connection are not shared; take out share, or bind",
+            key=True,
+        )
+    return within_s
 
 
 def _check_names(draft: Draft) -> None:
@@ -99,10 +121,10 @@ def _check_options(
 
 def _at_option(path: Path, options: Mapping[str, Any], texts: Iterable[str]) -> Iterable[Fault]:
     """Faults where they belong: at an option, at one item of its list, or else at the role."""
-    for text in texts:
-        found = _OPTION.fullmatch(text)
+    for each in texts:
+        found = _OPTION.fullmatch(each)
         if found is None or found["option"] not in options:
-            yield Fault(path, text, key=True)
+            yield Fault(path, each, key=True)
         else:
             item = (int(found["item"]),) if found["item"] else ()
             yield Fault((*path, found["option"], *item), found["message"], key=True)

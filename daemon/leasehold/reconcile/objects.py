@@ -85,6 +85,7 @@ def _role(role: Role) -> Fields:
         "on_removal": role.on_removal.value,
         "on_change": role.on_change.value,
         "bind": role.bind.value,
+        "share.within": _span(role.share_s),
         "drill.every": _span(role.drill_every_s),
         "require": ", ".join(map(str, role.require)),
         "annotate": _plain(role.annotate),

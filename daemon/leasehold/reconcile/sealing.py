@@ -30,7 +30,10 @@ PAGE = 500
 
 
 class Sealing:
-    """Seals once; `done` says whether it did. `stop` has the daemon stop."""
+    """Seals once; `done` says whether it did.
+
+    `forget` drops what is remembered of credentials, `stop` has the daemon stop.
+    """
 
     def __init__(
         self,
@@ -40,6 +43,7 @@ class Sealing:
         freeze: Freeze,
         flag: SealFlag,
         background: Background,
+        forget: Callable[[], None],
         stop: Callable[[], None],
     ) -> None:
         self._access = access
@@ -48,6 +52,7 @@ class Sealing:
         self._freeze = freeze
         self._flag = flag
         self._background = background
+        self._forget = forget
         self._stop = stop
         self.done = False
 
@@ -62,6 +67,7 @@ class Sealing:
 
     async def _seal(self, caller: Caller, reason: str, allowed: Allowed) -> None:
         self._freeze.everything = True
+        self._forget()
         now_ms, by = self._clock.now_ms(), allowed.identity.name
         told = Event.new(
             EventType.DAEMON_SEALED,

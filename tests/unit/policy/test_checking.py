@@ -73,12 +73,42 @@ def test_an_option_of_a_role_is_told_in_words(options: str, words: str) -> None:
     assert words in line
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("share: {within: 16m}", "share.within: found 16m; allowed is at most 15m: half of"),
+        ("share: {within: 0}", "share.within: found 0; allowed is 1s or more"),
+        (
+            "default_ttl: 90s, share: {within: 1m}",
+            "share.within: found 1m; allowed is at most 45s: half of default_ttl (90s), and 15m",
+        ),
+        ("share: {}", "share: lacks the key within"),
+        ("share: {within: soon}", "share.within: found 'soon'; allowed is a duration"),
+        (
+            "bind: connection, share: {within: 1m}",
+            "share: leases that end with a connection are not shared; take out share, or bind",
+        ),
+    ],
+)
+def test_a_span_to_share_within_is_short_and_is_not_of_a_connection(
+    options: str, words: str
+) -> None:
+    [line] = about_role(options)
+    assert words in line
+
+
+@pytest.mark.parametrize("bind", ["none", "process", "unit"])
+def test_leases_of_a_process_or_unit_may_be_shared(bind: str) -> None:
+    assert about_role(f"bind: {bind}, share: {{within: 30m}}, default_ttl: 1h") != []
+    assert about_role(f"bind: {bind}, share: {{within: 15m}}, default_ttl: 30m") == []
+
+
 def test_own_keys_of_a_role_are_told_beside_those_of_its_engine() -> None:
     [line] = about_role("grup: app")
     assert line.endswith(
         "unknown key; allowed are annotate, bind, default_ttl, digits, drill, group, max_leases,"
-        " max_ttl, on_change, on_removal, password_policy, require, username_template, words;"
-        " did you mean group?"
+        " max_ttl, on_change, on_removal, password_policy, require, share, username_template,"
+        " words; did you mean group?"
     )
 
 
