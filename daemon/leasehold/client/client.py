@@ -1,12 +1,13 @@
 """The verbs of a lease and the daemon's own pages, as calls."""
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from leasehold.client.connection import send
+from leasehold.client.connection import send, sending
 from leasehold.client.endpoint import Endpoint, endpoint_of
 from leasehold.client.incidents import IncidentCalls
 from leasehold.client.policy import PolicyCalls
@@ -69,6 +70,19 @@ class Client(TokenCalls, SecretIdCalls, IncidentCalls, PolicyCalls, SealCalls, W
         `fields` are what the policy asks for, such as `{"reason": "ABC-1"}`.
         """
         return issued(path, self._put(quote(path.strip("/")), asked_for(ttl, fields)))
+
+    @contextlib.contextmanager
+    def holding(
+        self,
+        path: str,
+        ttl: str | int | None = None,
+        *,
+        fields: Mapping[str, str] | None = None,
+    ) -> Iterator[IssuedCredential]:
+        """As `read`, for a role whose leases end with their connection: with the block, that is."""
+        target, asked = f"/v1/{quote(path.strip('/'))}", asked_for(ttl, fields)
+        with sending(self._endpoint, self._timeout_s, "PUT", target, asked) as reply:
+            yield issued(path, reply)
 
     def credential(
         self,

@@ -1,17 +1,19 @@
 """One HTTP request to the daemon, over its Unix socket or over TLS. No third-party import.
 
-A connection serves one request: what the caller may do is decided by who opened it.
+A connection serves one request: what the caller may do is decided by who opened it. One that a
+lease is bound to is kept for that, and for nothing else.
 """
 
+import contextlib
 import http.client
 import json
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from leasehold.client.endpoint import Endpoint, Https, UnixSocket
-from leasehold.client.replies import Reply, reply_of, unreachable
+from leasehold.client.replies import HELD, Reply, reply_of, unreachable
 from leasehold.errors import ConfigError
 
 
@@ -37,22 +39,39 @@ def send(
     body: Mapping[str, object] | None,
     headers: Mapping[str, str] | None = None,
 ) -> Reply:
-    """Send one request, with more `headers`, to the daemon at `endpoint` and return its reply.
+    """Send one request to the daemon at `endpoint` and return its reply; see `sending`."""
+    with sending(endpoint, timeout_s, method, target, body, headers) as reply:
+        return reply
+
+
+@contextlib.contextmanager
+def sending(
+    endpoint: Endpoint,
+    timeout_s: float,
+    method: str,
+    target: str,
+    body: Mapping[str, object] | None,
+    headers: Mapping[str, str] | None = None,
+) -> Iterator[Reply]:
+    """Send one request, with more `headers`, to the daemon at `endpoint`: its reply.
+
+    Within, the connection stays open if a lease is bound to it.
 
     Raises Unreachable when nobody answers within `timeout_s`, ConfigError for files of TLS that
     cannot be used, else the error that the daemon's refusal stands for.
     """
-    connection = _connection(endpoint, timeout_s)
-    try:
-        its_headers = {**headers_of(endpoint, body), **(headers or {})}
-        connection.request(method, target, payload_of(body), its_headers)
-        response = connection.getresponse()
-        raw = response.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise unreachable(endpoint, error, timeout_s) from error
-    finally:
-        connection.close()
-    return reply_of(endpoint, response.status, response.headers.get, raw)
+    with contextlib.closing(_connection(endpoint, timeout_s)) as connection:
+        try:
+            its_headers = {**headers_of(endpoint, body), **(headers or {})}
+            connection.request(method, target, payload_of(body), its_headers)
+            response = connection.getresponse()
+            raw = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise unreachable(endpoint, error, timeout_s) from error
+        reply = reply_of(endpoint, response.status, response.headers.get, raw)
+        if reply.lease != HELD:
+            connection.close()
+        yield reply
 
 
 def payload_of(body: Mapping[str, object] | None) -> str | None:

@@ -34,22 +34,23 @@ def held(
 ) -> Iterator[HeldCredential]:
     """A new credential at `path`, kept alive by a thread until the block is left."""
     asked_at = now_s()
-    credential = HeldCredential(client.read(path, ttl, fields=fields), asked_at)
-    leaving = threading.Event()
-    thread = threading.Thread(
-        target=_tend,
-        args=(client, credential, on_lost, leaving),
-        name=f"leasehold {path}",
-        daemon=True,  # a program that ends without leaving the block must end
-    )
-    thread.start()
-    try:
-        yield credential
-    finally:
-        leaving.set()
-        thread.join()
-        if not credential.term.over:
-            give_up(client, credential.lease_id)
+    with client.holding(path, ttl, fields=fields) as issued:
+        credential = HeldCredential(issued, asked_at)
+        leaving = threading.Event()
+        thread = threading.Thread(
+            target=_tend,
+            args=(client, credential, on_lost, leaving),
+            name=f"leasehold {path}",
+            daemon=True,  # a program that ends without leaving the block must end
+        )
+        thread.start()
+        try:
+            yield credential
+        finally:
+            leaving.set()
+            thread.join()
+            if not credential.term.over:
+                give_up(client, credential.lease_id)
 
 
 def _tend(

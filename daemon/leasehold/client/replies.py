@@ -41,6 +41,8 @@ _REFUSALS: Mapping[int, type[LeaseholdError]] = {
 _CODES: Mapping[str, type[LeaseholdError]] = {kind.code: kind for kind in (Locked, Stale, Unsafe)}
 """Refusals that say more than their status does."""
 _CERTIFICATE = "if it asks for a client certificate, set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY"
+HELD = "held"
+"""What a reply says of a lease that ends with the connection it came by."""
 _REQUEST_ID = re.compile(r"[0-9a-f-]{36}")
 
 
@@ -55,7 +57,8 @@ class Reply:
     """A reply that was not a refusal. Its repr shows no credential.
 
     `body` is empty for 204, and for what is no JSON, which is `text`.
-    `lease` says `unknown` where a revocation met no lease that is the caller's.
+    `lease` says `unknown` where a revocation met no lease that is the caller's, and `held` where
+    one was issued that ends with the connection.
     """
 
     status: int

@@ -1,13 +1,13 @@
 """The verbs of a lease, awaited. Operators' calls are in the blocking client only."""
 
 import os
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from leasehold.client.aio.connection import send
+from leasehold.client.aio.connection import send, sending
 from leasehold.client.aio.credential import held
 from leasehold.client.client import TIMEOUT_S
 from leasehold.client.endpoint import Endpoint, endpoint_of
@@ -50,6 +50,19 @@ class AsyncClient:
         """A new credential at `path`, of a life of `ttl`; see `Client.read`."""
         asked = asked_for(ttl, fields)
         return issued(path, await self._send("PUT", quote(path.strip("/")), asked))
+
+    @asynccontextmanager
+    async def holding(
+        self,
+        path: str,
+        ttl: str | int | None = None,
+        *,
+        fields: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[IssuedCredential]:
+        """As `read`, for a role whose leases end with their connection; see `Client.holding`."""
+        target, asked = f"/v1/{quote(path.strip('/'))}", asked_for(ttl, fields)
+        async with sending(self._endpoint, self._timeout_s, "PUT", target, asked) as reply:
+            yield issued(path, reply)
 
     def credential(
         self,

@@ -26,21 +26,22 @@ async def held(
 ) -> AsyncIterator[HeldCredential]:
     """A new credential at `path`, kept alive by a task until the block is left."""
     asked_at = now_s()
-    credential = HeldCredential(await client.read(path, ttl, fields=fields), asked_at)
-    tasks = contextlib.AsyncExitStack()
-    group = await tasks.enter_async_context(asyncio.TaskGroup())
-    tending = group.create_task(_tend(client, credential, on_lost), name=f"lease of {path}")
-    try:
-        yield credential
-    finally:
-        tending.cancel()
+    async with client.holding(path, ttl, fields=fields) as issued:
+        credential = HeldCredential(issued, asked_at)
+        tasks = contextlib.AsyncExitStack()
+        group = await tasks.enter_async_context(asyncio.TaskGroup())
+        tending = group.create_task(_tend(client, credential, on_lost), name=f"lease of {path}")
         try:
-            await (
-                tasks.aclose()
-            )  # not as a block of its own: the group would wrap the block's error
+            yield credential
         finally:
-            if not credential.term.over:
-                await give_up(client, credential.lease_id)
+            tending.cancel()
+            try:
+                await (
+                    tasks.aclose()
+                )  # not as a block of its own: the group would wrap the block's error
+            finally:
+                if not credential.term.over:
+                    await give_up(client, credential.lease_id)
 
 
 async def _tend(client: "AsyncClient", credential: HeldCredential, on_lost: OnLost | None) -> None:
