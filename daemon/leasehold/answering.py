@@ -83,7 +83,7 @@ def answering_of(
         DrillHandlers(access, loops.drills, clock),
         DriftHandlers(access, loops.drift, removal, clock, core.background),
         MetricsHandlers(access, inspection, loops.drift, core.admission, metrics),
-        vault_handlers(access, core.issuance, handlers, core.types, document),
+        vault_handlers(access, core.issuance, handlers, tokens.tokens, core.types, document),
         RevocationHandlers(revocations, clock),
         IrrevocableHandlers(access, inspection, loops.expiry.look_now),
         AuditHandlers(access, audit),

@@ -77,6 +77,16 @@ def test_a_token_that_was_made_for_it_takes_its_leases_along(
     eventually(lambda: not postgres.can_log_in(*login), what="the end of the token's leases")
 
 
+def test_what_a_token_may_do_is_told_by_its_text_and_by_its_accessor(client: hvac.Client) -> None:
+    made = client.auth.token.create(ttl="10m")["auth"]
+    own = client.sys.get_capabilities([ROLE])["capabilities"]
+    by_text = client.sys.get_capabilities([ROLE], token=made["client_token"])
+    by_accessor = client.sys.get_capabilities([ROLE], accessor=made["accessor"])
+    assert by_text["capabilities"] == by_accessor["capabilities"] == own
+    with pytest.raises((InvalidRequest, Forbidden)):
+        client.sys.get_capabilities([ROLE], token="hvs.none")
+
+
 def test_a_wrapped_credential_is_unwrapped_once(
     client: hvac.Client, postgres: PostgresServer
 ) -> None:

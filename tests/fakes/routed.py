@@ -25,7 +25,9 @@ class Routed:
         types = {"fake": engine_type(operations=operations, schema=SCHEMA)}
         serve = Handlers(world.issuance, world.inspection, FailedRenewals(lambda: 0.0))
         self._serve = serve
-        self._vault = vault_handlers(world.access, world.issuance, serve, types, document)
+        self._vault = vault_handlers(
+            world.access, world.issuance, serve, world.tokens, types, document
+        )
 
     async def __call__(
         self,

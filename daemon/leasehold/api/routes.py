@@ -111,6 +111,7 @@ def routes(
         _route(GET, "sys/internal/specs/openapi", vault.spec.openapi),
         _route(WRITE, "sys/capabilities-self", rights.of_caller),
         _route(WRITE, "sys/capabilities", rights.of_token),
+        _route(WRITE, "sys/capabilities-accessor", rights.of_accessor),
         _route(LIST, "sys/policies/acl", policies.names),
         _route(GET, "sys/policies/acl/{name}", policies.read),
         _route(GET | LIST, "sys/policy", policies.names),

@@ -15,6 +15,7 @@ from leasehold.api.spec import SpecHandlers
 from leasehold.api.state import StateHandlers
 from leasehold.bundle import EngineType
 from leasehold.issuance import Issuance
+from leasehold.tokens.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ def vault_handlers(
     access: Access,
     issuance: Issuance,
     serve: Handlers,
+    tokens: Tokens,
     types: Mapping[str, EngineType],
     document: Callable[[], Mapping[str, Any]],
 ) -> VaultHandlers:
@@ -41,7 +43,7 @@ def vault_handlers(
     return VaultHandlers(
         state=StateHandlers(issuance.clock),
         mounts=MountHandlers(access),
-        rights=CapabilityHandlers(access),
+        rights=CapabilityHandlers(access, tokens),
         policies=PoliciesHandlers(access),
         configured=ConfiguredHandlers(access, types),
         secrets=SecretsHandlers(access, issuance, serve, types),
