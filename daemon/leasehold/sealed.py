@@ -29,7 +29,7 @@ from leasehold.model import Caller
 from leasehold.publishing import sealed_status
 from leasehold.reconcile.sealing import Unsealing
 from leasehold.settings import Settings
-from leasehold.systemd import notify
+from leasehold.systemd import notify, reloading
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,14 @@ async def until_unsealed(settings: Settings, flag: SealFlag) -> Unsealing | None
             Attestation(lambda: _NO_POLICY, Hashes(clock)),
         )
         start = await stack.enter_async_context(eternal_tasks())
-        loop.add_signal_handler(signal.SIGHUP, api.look_soon)
+
+        def reload() -> None:
+            """Only the files of TLS are read; systemd waits to hear that it is over."""
+            notify(*reloading())
+            api.look_soon()
+            notify("READY=1")
+
+        loop.add_signal_handler(signal.SIGHUP, reload)
         if status is not None:
             start("mqtt", status.run())
         accepting = start("accept", api.accept())

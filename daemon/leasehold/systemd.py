@@ -2,6 +2,12 @@
 
 import os
 import socket
+import time
+
+
+def reloading() -> tuple[str, str]:
+    """What begins a reload (Type=notify-reload, systemd.service(5)); READY=1 ends it."""
+    return "RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}"
 
 
 def notify(*lines: str) -> None:

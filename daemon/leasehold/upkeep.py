@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from leasehold.model import Event, EventType
 from leasehold.reconcile.applier import Applier
 from leasehold.removal import Remover
 from leasehold.serving import Serving
-from leasehold.systemd import notify
+from leasehold.systemd import notify, reloading
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +133,7 @@ class Upkeep:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+            notify(*reloading())
             await self._applier.look()
             notify("READY=1")
 
