@@ -62,7 +62,7 @@ class Line(Protocol):
     def holding(self, ended: Callable[[], None]) -> AbstractContextManager[None]:
         """Have it hold what is made within, unless that fails; `ended` is called at its end.
 
-        Raises LimitReached when too many connections do.
+        Raises LimitReached when too many connections do, Invalid when it has ended.
         """
 
     def let_go(self) -> None:

@@ -126,9 +126,9 @@ class Sharing:
             if again is not None:
                 return again
             issued = await make()
-            kept = _Kept(issued, issued.lease.issued_ms + share_s * 1000)
-            self._kept[asked] = kept
-            asyncio.get_running_loop().call_later(share_s, self._drop, asked, kept)
+            self._kept[asked] = _Kept(issued, issued.lease.issued_ms + share_s * 1000)
+            loop = asyncio.get_running_loop()
+            loop.call_later(share_s, self._drop, asked, issued.lease.id)  # no credential in that
             return issued
 
     async def undelivered(self, caller: Caller | None, issued: IssuedLease) -> None:
@@ -137,8 +137,9 @@ class Sharing:
         if issued.handover.in_vain:
             await self._ending.end(issued.lease.id, Cause.UNDELIVERED, caller)
 
-    def _drop(self, asked: _Asked, kept: _Kept) -> None:
-        if self._kept.get(asked) is kept:
+    def _drop(self, asked: _Asked, lease_id: str) -> None:
+        kept = self._kept.get(asked)
+        if kept is not None and kept.issued.lease.id == lease_id:
             del self._kept[asked]
 
     async def _again(self, asked: _Asked, order: Order) -> IssuedLease | None:
@@ -154,7 +155,7 @@ class Sharing:
             await self._background.finish(self.undelivered(order.caller, kept.issued))
             raise
         await self.undelivered(order.caller, kept.issued)
-        self._drop(asked, kept)
+        self._drop(asked, kept.issued.lease.id)
         return None
 
     async def _share(self, kept: _Kept, order: Order) -> IssuedLease | None:

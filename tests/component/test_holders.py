@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from fakes.clock import on_virtual_time, virtual_clock
-from fakes.policy import HOLDER
+from fakes.engine import Fault
+from fakes.policy import HOLDER, a_bundle, roles_with
 from fakes.world import World
-from leasehold.bundle import Bind
-from leasehold.errors import Invalid
+from leasehold.bundle import Bind, Bundle
+from leasehold.errors import EngineError, Invalid
+from leasehold.holding import IDLE_S
 from leasehold.identity.holder import HolderGone, holder_of, watch
 from leasehold.identity.peercred import attest
 from leasehold.identity.process import Untold
@@ -108,6 +110,106 @@ async def test_a_process_that_ends_before_its_lease_is_written_does_not_keep_it(
             assert ended.cause == "holder-ended"
             with pytest.raises(Invalid, match="has ended"), world.holding.bound(holder):
                 pass
+
+
+class ALine:
+    """A connection that leases can be bound to."""
+
+    stays = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.holds = self.is_let_go = False
+        self.ended: Callable[[], None] = lambda: None
+
+    @contextmanager
+    def holding(self, ended: Callable[[], None]) -> Iterator[None]:
+        self.holds, self.ended = True, ended
+        try:
+            yield
+        except BaseException:
+            self.holds = False
+            raise
+
+    def let_go(self) -> None:
+        self.is_let_go = True
+        self.ended()
+
+
+@contextmanager
+def running(world: World) -> Iterator[None]:
+    """The holders are watched within."""
+    task = asyncio.create_task(world.holding.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+def connected(name: str) -> Caller:
+    return replace(HOLDER, line=ALine(name))
+
+
+def of_connections() -> Bundle:
+    return a_bundle(roles=roles_with("reader", bind=Bind.CONNECTION))
+
+
+@on_virtual_time
+async def test_a_lease_ends_with_its_connection_and_that_of_another_does_not(
+    tmp_path: Path,
+) -> None:
+    async with World(tmp_path, virtual_clock(), of_connections()) as world:
+        with running(world):
+            gone, stays = connected("a"), connected("b")
+            ended, lives = [await world.issue(caller=each) for each in (gone, stays)]
+            assert gone.line.holds
+            gone.line.ended()
+            await asyncio.sleep(0.1)
+            await world.sweep()
+            lease = await world.lease(ended.lease.id)
+            assert (lease.state, lease.cause) == (LeaseState.REVOKED, "holder-ended")
+            assert (await world.lease(lives.lease.id)).state is LeaseState.ACTIVE
+
+
+@on_virtual_time
+async def test_a_connection_that_fails_to_get_a_lease_holds_nothing_and_may_try_again(
+    tmp_path: Path,
+) -> None:
+    async with World(tmp_path, virtual_clock(), of_connections()) as world:
+        with running(world):
+            caller = connected("a")
+            world.target.fail("issue", Fault.REFUSED)
+            with pytest.raises(EngineError):
+                await world.issue(caller=caller)
+            assert not caller.line.holds
+            issued = await world.issue(caller=caller)
+            await asyncio.sleep(5)
+            assert (await world.lease(issued.lease.id)).state is LeaseState.ACTIVE
+
+
+@on_virtual_time
+async def test_a_connection_is_let_go_when_nothing_of_it_lives_any_more(tmp_path: Path) -> None:
+    async with World(tmp_path, virtual_clock(), of_connections()) as world:
+        with running(world):
+            done, stays = connected("a"), connected("b")
+            over, _ = [await world.issue(caller=each) for each in (done, stays)]
+            await world.issuance.revoke(HOLDER, over.lease.id)
+            await asyncio.sleep(2 * IDLE_S)
+            assert (done.line.is_let_go, stays.line.is_let_go) == (True, False)
+
+
+@on_virtual_time
+async def test_what_connections_of_another_daemon_held_ends_at_the_start(tmp_path: Path) -> None:
+    async with World(tmp_path, virtual_clock(), of_connections()) as world:
+        issued = await world.issue(caller=connected("a"))
+        await world.crash()
+        await world.start()
+        await world.holding.start()
+        with running(world):
+            await asyncio.sleep(0.1)
+            await world.sweep()
+            lease = await world.lease(issued.lease.id)
+            assert (lease.state, lease.cause) == (LeaseState.REVOKED, "holder-ended")
 
 
 async def decided(world: World) -> tuple:

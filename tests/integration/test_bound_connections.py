@@ -253,6 +253,21 @@ def test_a_caller_holds_sixteen_connections_at_most(
         pass
 
 
+def test_who_hangs_up_before_the_reply_takes_up_no_place(
+    bound: Daemon, postgres: PostgresServer
+) -> None:
+    asked = f"GET /v1/{PATH} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    for number in range(24):
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(bound.socket))
+            sock.send(asked)
+            time.sleep(0.005 * (number % 4))
+    eventually(lambda: not postgres.accounts(), what="the end of what nobody got")
+    with contextlib.ExitStack() as stack:
+        for _ in range(16):
+            stack.enter_context(Client(bound.socket).holding(PATH))
+
+
 def test_an_issue_that_fails_leaves_the_connection_for_other_requests(
     bound: Daemon, postgres: PostgresServer
 ) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from aiohttp import HttpVersion11, web
 
 from leasehold.api.holds import Holds, watch_peer
+from leasehold.errors import Invalid
 from leasehold.model import Caller
 
 logger = logging.getLogger(__name__)
@@ -87,7 +88,9 @@ class Connection(web.RequestHandler):
 
     @contextmanager
     def holding(self, ended: Callable[[], None]) -> Iterator[None]:
-        """Hold what is made within, unless that fails. Raises LimitReached."""
+        """Hold what is made within, unless that fails. Raises LimitReached, Invalid."""
+        if self.transport is None:
+            raise Invalid("the connection that the lease was to end with has ended")
         leave = self._held.enter(self.caller.who)
 
         def over() -> None:
