@@ -54,3 +54,8 @@ async def test_a_peer_by_tcp_is_probed_and_one_on_this_host_need_not_be(by_tcp: 
             )
             assert idle + every * count == until_ms / 1000 == DEAD_S == 20
         transport.close()
+
+
+async def test_a_connection_that_has_ended_is_not_watched() -> None:
+    with pytest.raises(OSError, match="has ended"):
+        watch_peer(None)

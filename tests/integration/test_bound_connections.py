@@ -137,7 +137,7 @@ def test_a_host_that_is_gone_without_a_word_is_found_dead(
     eventually(lambda: not stands(postgres, account), DEAD_S, "the end of the account")
 
 
-def test_a_held_connection_outlives_its_minute_of_rest_and_a_change_of_policy(
+def test_a_held_connection_may_rest_and_outlives_a_change_of_policy(
     bound: Daemon, postgres: PostgresServer
 ) -> None:
     with connected(bound) as holding, connected(bound) as idle:

@@ -80,7 +80,8 @@ class Connection(web.RequestHandler):
                 self.close()
         finally:
             self._busy = False
-            self._idle = self._loop.call_later(IDLE_S, self._end_idle)
+            if self.transport is not None:
+                self._idle = self._loop.call_later(IDLE_S, self._end_idle)
 
     def _end_idle(self) -> None:
         if not self._busy and not self.holds:
@@ -89,8 +90,10 @@ class Connection(web.RequestHandler):
     @contextmanager
     def holding(self, ended: Callable[[], None]) -> Iterator[None]:
         """Hold what is made within, unless that fails. Raises LimitReached, Invalid."""
-        if self.transport is None:
-            raise Invalid("the connection that the lease was to end with has ended")
+        try:
+            watch_peer(self.transport)
+        except OSError as error:
+            raise Invalid("the connection that the lease was to end with has ended") from error
         leave = self._held.enter(self.caller.who)
 
         def over() -> None:
@@ -105,8 +108,6 @@ class Connection(web.RequestHandler):
                 self.holds, self._held_ended = False, None
                 leave()
             raise
-        if self.transport is not None:
-            watch_peer(self.transport)
 
     def let_go(self) -> None:
         """End it, since nothing is bound to it any more."""

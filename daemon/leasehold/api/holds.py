@@ -39,10 +39,15 @@ class Holds:
         return leave
 
 
-def watch_peer(transport: asyncio.Transport) -> None:
-    """Have the kernel find out when the host at the other end is gone, which says no farewell."""
+def watch_peer(transport: asyncio.Transport | None) -> None:
+    """Have the kernel find out when the host at the other end is gone, which says no farewell.
+
+    Raises OSError when the connection has ended.
+    """
+    if transport is None:
+        raise ConnectionResetError("the connection has ended")
     sock = transport.get_extra_info("socket")
-    if sock is None or sock.family == socket.AF_UNIX:
+    if sock.family == socket.AF_UNIX:
         return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (
