@@ -21,6 +21,7 @@ FLOOR_BYTES = 64 << 20
 """Below this much free space no new lease is written."""
 LOG_PAGES = 8_000
 """How long SQLite's log may grow, in pages of 4 KiB, when the writer finds no time to merge it."""
+_MOUNTS = Path("/proc/self/mounts")
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "afs"}
 
 
@@ -48,7 +49,7 @@ def prepare(state_dir: Path) -> None:
     if info.st_mode & 0o077:
         mode = stat.S_IMODE(info.st_mode)
         raise ConfigError(f"{state_dir}: has mode {mode:04o}; run chmod 0700 {state_dir}")
-    kind = _filesystem(state_dir.resolve())
+    kind = filesystem(state_dir.resolve())
     if kind in _NETWORK:
         raise ConfigError(f"{state_dir}: is on {kind}; SQLite needs a local filesystem")
 
@@ -135,13 +136,16 @@ def release_reserve(state_dir: Path) -> None:
         (state_dir / RESERVE).unlink(missing_ok=True)
 
 
-def _filesystem(path: Path) -> str:
-    """The type of the filesystem that holds `path`, by the longest mount point above it."""
+def filesystem(path: Path, mounts: Path = _MOUNTS) -> str:
+    """The type of the filesystem that holds `path`, by the longest mount point above it.
+
+    Others may mount at a place of any name, so a name need not be text.
+    """
     best, kind = "", ""
     with contextlib.suppress(OSError):
-        for line in Path("/proc/self/mounts").read_text().splitlines():
-            _, point, found, *_ = line.split(" ")
+        for line in mounts.read_text(errors="surrogateescape").split("\n"):
+            point, found = (*line.split(" "), "", "", "")[1:3]
             inside = str(path) == point or str(path).startswith(point.rstrip("/") + "/")
-            if inside and len(point) >= len(best):
+            if point and inside and len(point) >= len(best):
                 best, kind = point, found
     return kind
