@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import given
@@ -86,3 +87,15 @@ async def test_a_watch_names_what_was_given_back_meanwhile_and_nothing_else() ->
         pass
     assert touched == {during.id}
     assert claims.take([early, during, held]) == [early, during]
+
+
+async def test_a_watch_that_ends_ends_no_other() -> None:
+    claims = Claims()
+    lease = a_lease(1)
+    with ExitStack() as longer:
+        touched = longer.enter_context(claims.watch())
+        with claims.watch():
+            pass  # has seen what the longer one has: nothing
+        async with claims.of(lease.id):
+            pass
+        assert touched == {lease.id}
