@@ -21,6 +21,7 @@ from leasehold.api.policy import PolicyHandlers
 from leasehold.api.quotas import QuotaHandlers
 from leasehold.api.renewals import FailedRenewals
 from leasehold.api.revocations import RevocationHandlers
+from leasehold.api.rotation import RotationHandlers
 from leasehold.api.routes import routes
 from leasehold.api.sealing import SealHandlers
 from leasehold.api.token_parts import TokenParts
@@ -93,5 +94,6 @@ def answering_of(
         QuotaHandlers(access, core.admission),
         urgent,
         SealHandlers(sealing),
+        RotationHandlers(access, loops.rotations, clock),
     )
     return Answering(Dispatcher(table, metrics, tokens), tokens, response)

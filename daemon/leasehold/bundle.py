@@ -41,7 +41,8 @@ class EngineType:
 
     `schema` is a JSON Schema whose `$defs.connection` and `$defs.role` describe the two maps of
     options. `faults` and `lint` look deeper into a role's options: errors and warnings, one line
-    each. They import the driver, and raise ConfigError when it is not installed.
+    each. They import the driver, and raise ConfigError when it is not installed. `rotates` has
+    `root` and `static` where its engines rotate such passwords.
     """
 
     name: str
@@ -50,19 +51,22 @@ class EngineType:
     name_limit: int
     faults: Callable[[Mapping[str, Any]], list[str]]
     lint: Callable[[Mapping[str, Any]], list[str]]
+    rotates: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
     """One configured target. `connection` holds the engine's own options.
 
-    Secrets in `connection` are `Reference` values until the daemon resolves them.
+    Secrets in `connection` are `Reference` values until the daemon resolves them. The
+    administrator's password is rotated every `root_rotation_s` seconds, None for never.
     """
 
     name: str
     type: str
     mount: str
     connection: Mapping[str, Any]
+    root_rotation_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

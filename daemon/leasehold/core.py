@@ -15,6 +15,7 @@ from leasehold.engines.catalog import installed_engine_types, load_engine_class
 from leasehold.engines.registry import Engines
 from leasehold.holding import Holding
 from leasehold.issuance import Issuance
+from leasehold.kept import KeptPasswords
 from leasehold.leases.freeze import Freeze
 from leasehold.leases.names import AccountNames
 from leasehold.leases.sqlite import SQLiteStore
@@ -33,6 +34,7 @@ class Core:
     store: SQLiteStore
     clock: SystemClock
     types: Mapping[str, EngineType]
+    kept: KeptPasswords
     serving: Serving
     engines: Engines
     names: AccountNames
@@ -52,8 +54,9 @@ class Core:
 def core_of(state: State, work: asyncio.TaskGroup) -> Core:
     """The core over what is opened; what a request leaves to be done later is a task of `work`."""
     store, clock, key = state.store, state.clock, state.key
-    types, engines = installed_engine_types(), Engines(load_engine_class)
-    serving = Serving(types, engines, key.derive("recipe id"), installed_methods())
+    types, engines = installed_engine_types(), Engines(load_engine_class, state.kept.rotated)
+    recipe_key = key.derive("recipe id")
+    serving = Serving(types, engines, recipe_key, installed_methods(), state.kept)
     names = AccountNames(store.deployment_id, key.derive("account tag"))
     access = Access(serving.current, store, clock)
     admission = Admission(serving.current, serving.operations, engines, store, clock)
@@ -81,6 +84,7 @@ def core_of(state: State, work: asyncio.TaskGroup) -> Core:
         store=store,
         clock=clock,
         types=types,
+        kept=state.kept,
         serving=serving,
         engines=engines,
         names=names,

@@ -116,12 +116,14 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
                 *troubles(loops.applier, core.engines, core.admission.ceilings, publisher),
                 *loops.drift.troubles(),
                 *loops.drills.troubles(),
+                *loops.rotations.troubles(),
                 *core.freeze.troubles(),
                 *api.troubles(),
                 *(sink.trouble for sink in state.sinks if sink.trouble),
             ),
         )
         await core.holding.start()
+        await loops.rotations.schedule.start()
         await answering.tokens.start()
         await asyncio.gather(answering.response.load(), loops.enforcer.load())
         api = ApiServer(listening, answering.dispatcher, tls, attestation)
@@ -135,9 +137,8 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
             ceilings=core.admission.ceilings,
             also_reload=api.look_soon,
         )
-        loops.applier.on_change(
-            api.end_connections, upkeep.check_soon, loops.enforcer.wake, loops.schedule.wake
-        )
+        wakes = (loops.enforcer.wake, loops.schedule.wake, loops.rotations.schedule.wake)
+        loops.applier.on_change(api.end_connections, upkeep.check_soon, *wakes)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, upkeep.reload_soon)
 
         await upkeep.tell(EventType.STARTED, version=__version__, digest=generation.bundle.digest)

@@ -155,6 +155,10 @@ class EventType(StrEnum):
     ORPHAN_LEFT = "orphan-left"
     DRILL_PASSED = "drill-passed"
     DRILL_FAILED = "drill-failed"
+    ROTATION_INTENDED = "rotation-intended"
+    ROTATION_FAILED = "rotation-failed"
+    ROOT_ROTATED = "root-rotated"
+    ROOT_RESET = "root-reset"
     TOKEN_ISSUED = "token-issued"
     TOKEN_RENEWED = "token-renewed"
     TOKEN_REVOKED = "token-revoked"
@@ -202,6 +206,9 @@ PUBLISHED = frozenset(
         EventType.ORPHAN_REMOVED,
         EventType.DRILL_PASSED,
         EventType.DRILL_FAILED,
+        EventType.ROTATION_FAILED,
+        EventType.ROOT_ROTATED,
+        EventType.ROOT_RESET,
         EventType.TOKEN_ISSUED,
         EventType.TOKEN_RENEWED,
         EventType.TOKEN_REVOKED,

@@ -13,6 +13,7 @@ from leasehold.events.audit_rotation import Rotation
 from leasehold.events.audit_search import AuditSearch
 from leasehold.events.forwarding import Forwarder, forwarders
 from leasehold.events.metrics import CountedAudit, Metrics
+from leasehold.kept import KeptPasswords
 from leasehold.keys.keyfile import Key, load_or_create
 from leasehold.leases import sqlite_files
 from leasehold.leases.sqlite import SQLiteStore
@@ -21,11 +22,15 @@ from leasehold.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The store takes writes. `search` reads the audit; `sinks` have its lines waiting for them."""
+    """The store takes writes, and `kept` was read from it.
+
+    `search` reads the audit; `sinks` have its lines waiting for them.
+    """
 
     store: SQLiteStore
     clock: SystemClock
     key: Key
+    kept: KeptPasswords
     search: AuditSearch
     sinks: Sequence[Forwarder]
 
@@ -65,6 +70,8 @@ async def opened(
         for sink in sinks:
             store.subscribe(sink.wake)
         try:
-            yield State(store, clock, key, AuditSearch(path, chain_key), sinks)
+            kept = KeptPasswords(store)
+            await kept.load()
+            yield State(store, clock, key, kept, AuditSearch(path, chain_key), sinks)
         finally:
             await store.close()

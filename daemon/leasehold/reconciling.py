@@ -16,6 +16,7 @@ from leasehold.reconcile.forcing import Forcing
 from leasehold.reconcile.orphans import AccountLook
 from leasehold.reconcile.policy_drift import not_served
 from leasehold.reconcile.rehearsal import Rehearsal
+from leasehold.rotation.parts import Rotations
 from leasehold.settings import Settings
 from leasehold.sources.choose import source_for
 
@@ -31,6 +32,7 @@ class Reconciling:
     enforcer: Enforcer
     forcing: Forcing
     schedule: DrillSchedule
+    rotations: Rotations
 
     def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
         """What runs as long as the daemon does, by name."""
@@ -41,6 +43,7 @@ class Reconciling:
             "policy source": self.applier.follow(),
             "drills": self.schedule.run(),
             "drift": self.drift.run(),
+            "rotations": self.rotations.schedule.run(),
         }
 
 
@@ -89,4 +92,7 @@ def reconciling_of(core: Core, settings: Settings) -> Reconciling:
         enforcer=Enforcer(core.store, core.clock, core.ending, core.book, expiry.hurry),
         forcing=Forcing(core.store, core.clock, core.remover, drift, core.book),
         schedule=DrillSchedule(drills, core.serving, core.clock),
+        rotations=Rotations(
+            core.access, core.kept, core.engines, core.clock, core.background, applier.alone
+        ),
     )

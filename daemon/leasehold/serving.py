@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from leasehold.bundle import Bundle, EngineConfig, EngineType, Generation, Role
+from leasehold.clock import Clock
 from leasehold.engines.registry import BuiltEngines, Engines
 from leasehold.errors import ConfigError, PolicyRefused, Unavailable
+from leasehold.kept import KeptPasswords
 from leasehold.methods.registry import Built, Methods
 from leasehold.model import Recipe
 from leasehold.policy.load import load
@@ -48,12 +50,14 @@ class Serving:
         engines: Engines,
         key: bytes,
         methods: Methods,
+        kept: KeptPasswords,
     ) -> None:
         self.operations = {name: kind.operations for name, kind in types.items()}
         self._types = types
         self._engines = engines
         self._key = key
         self.methods = methods
+        self._kept = kept
         self._current: Generation | None = None
         self._recipes: dict[tuple[str, str], Recipe] = {}
 
@@ -67,6 +71,18 @@ class Serving:
         if self._current is None:
             raise Unavailable("no policy is served yet")
         return self._current
+
+    def unused(self, clock: Clock) -> Mapping[tuple[str, str], str]:
+        """Why values of a policy are not looked at, by address and field (see `make_plan`)."""
+        return {
+            (f"engine:{each.engine}", f"connection.{each.option}"): (
+                f"connection.{each.option} is not used since it was rotated at"
+                f" {clock.wall(each.rotated_ms):%Y-%m-%d %H:%M} UTC; leasehold rotate-root"
+                f" {each.engine} --reset goes back to it"
+            )
+            for each in self._kept.administrators()
+            if each.rotated_ms is not None
+        }
 
     async def validate(self, files: Files) -> Bundle:
         """The bundle of `files`. Raises PolicyRefused."""
@@ -88,7 +104,7 @@ class Serving:
         broken: dict[str, str] = {}
         for name, config in bundle.engines.items():
             try:
-                connections[name] = await resolve_connection(config.connection)
+                connections[name] = await self._kept.connection(config)
             except ConfigError as trouble:
                 if not tolerant:
                     raise ConfigError(f"engine {name}: {trouble}") from trouble

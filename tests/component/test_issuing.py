@@ -17,7 +17,7 @@ from fakes.policy import (
 )
 from fakes.world import World
 from leasehold.bundle import Grant
-from leasehold.engines.guarded import MARGIN_S
+from leasehold.engines.guard import MARGIN_S
 from leasehold.errors import (
     EnginePermanent,
     EngineTemporary,

@@ -45,7 +45,8 @@ class FakeTarget:
     """A server with accounts. `faults[verb]` are met by the next calls, one each, None is well.
 
     `away` refuses every call. `stubborn` accounts answer a revocation as they are told. `missing`
-    are the rights that a check finds lacking. Accounts are listed `page` at a time.
+    are the rights that a check finds lacking. Accounts are listed `page` at a time. Whoever logs in
+    as the administrator needs the password `root`, unless that is empty.
     """
 
     LATE_S = 4.0
@@ -58,6 +59,7 @@ class FakeTarget:
         self.faults: defaultdict[str, deque[Fault | None]] = defaultdict(deque)
         self.stubborn: dict[str, Exception | Removal] = {}
         self.away = False
+        self.root = ""
         self.version = "1"
         self.missing: tuple[str, ...] = ()
         self.page = 3
@@ -106,6 +108,7 @@ class FakeEngine(Engine):
 
     async def open(self) -> None:
         await self._call("open")
+        self._log_in()
         self._found = self._target.identity
 
     async def close(self) -> None:
@@ -113,6 +116,7 @@ class FakeEngine(Engine):
 
     async def check(self, roles: Sequence[Mapping[str, Any]] = ()) -> Health:
         await self._call("check")
+        self._log_in()
         target = self._target
         self._found = target.identity
         reason = "rights are missing" if target.missing else ""
@@ -174,6 +178,26 @@ class FakeEngine(Engine):
             names = sorted(name for name in standing if name > names[-1])[: self._target.page]
             for name in names:
                 yield name
+
+    def _log_in(self) -> None:
+        password = self.connection.get("password", Secret(""))
+        if self._target.root not in ("", password.reveal()):
+            raise EnginePermanent("the login is refused", error_class=ErrorClass.DENIED)
+
+    async def rotate_root(self, password: Secret) -> None:
+        def work() -> None:
+            self._target.root = password.reveal()
+
+        await self._call("rotate_root", work)
+
+    async def rotate_static(self, username: str, password: Secret) -> None:
+        if username not in self._target.passwords:
+            raise EnginePermanent("there is no such account", error_class=ErrorClass.ABSENT)
+
+        def work() -> None:
+            self._target.passwords[username] = password.reveal()
+
+        await self._call("rotate_static", work)
 
     async def _call(self, verb: str, work: Any = lambda: None) -> Fault | None:
         """Do `work` unless the fault that is due keeps it from being done."""

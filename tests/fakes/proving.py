@@ -55,6 +55,7 @@ class Proving:
             world.engines,
             b"key of recipes",
             Methods({}, load_method_class, lambda: 0.0),
+            world.kept,
         )
         drill = Drill(world.store, world.clock, world.creation, world.ending)
         parts = {

@@ -30,6 +30,7 @@ from leasehold.expiry import ExpiryWorker
 from leasehold.holding import Holding
 from leasehold.inspection import Inspection
 from leasehold.issuance import Issuance, IssuedLease
+from leasehold.kept import KeptPasswords
 from leasehold.keys.keyfile import Key
 from leasehold.leases.freeze import Freeze
 from leasehold.leases.names import AccountNames
@@ -94,7 +95,9 @@ class World:
         self.store: Any = self.ledger_class(self._store, self.fate)
         members = {"targets": self.targets, "step": staticmethod(self.fate.step)}
         engine_class = type("Engine", (self.engine_class,), members)
-        self.engines = Engines(lambda _: engine_class)
+        self.kept = KeptPasswords(self.store)
+        await self.kept.load()
+        self.engines = Engines(lambda _: engine_class, self.kept.rotated)
         self.serve(self.generation.bundle)
         self.remover = Remover(self.store, self.engines, self.clock)
         await self.remover.abandoned()
@@ -180,7 +183,10 @@ class World:
         self.generation = self._generation(self.generation.number + 1, bundle)
         connections = self.generation.connections
         built = self.engines.build(
-            {name: (its.type, its.mount, connections[name]) for name, its in bundle.engines.items()}
+            {
+                name: (its.type, its.mount, self.kept.rotated(name, connections[name]))
+                for name, its in bundle.engines.items()
+            }
         )
         self.engines.serve(built)
 

@@ -24,6 +24,7 @@ from leasehold.api.policy import PolicyHandlers
 from leasehold.api.quotas import QuotaHandlers
 from leasehold.api.replies import Reply
 from leasehold.api.revocations import RevocationHandlers
+from leasehold.api.rotation import RotationHandlers
 from leasehold.api.sealed import SealedHandlers
 from leasehold.api.sealing import SealHandlers
 from leasehold.api.secret_ids import SecretIdHandlers
@@ -84,6 +85,7 @@ def routes(
     quotas: QuotaHandlers,
     incidents: IncidentHandlers,
     seal: SealHandlers,
+    rotation: RotationHandlers,
 ) -> tuple[Route, ...]:
     """The table, first match first."""
     state, mounts, rights = vault.state, vault.mounts, vault.rights
@@ -205,6 +207,8 @@ def routes(
         _route(WRITE, "auth/{method}/role/{role}/custom-secret-id", secret_ids.refuse_custom),
         _route(CHANGE, "auth/{method}/role/{role…}", configured.refuse_method),
         _route(CHANGE, "auth/{method}/users/{rest…}", configured.refuse_method),
+        _route(GET, "leasehold/rotations", rotation.rotations),
+        _route(WRITE, "{mount}/rotate-root/{engine}", rotation.rotate_root),
         _route(LIST, "{mount}/roles", configured.roles),
         _route(LIST, "{mount}/config", configured.connections),
         _route(GET, "{mount}/roles/{name}", configured.role),

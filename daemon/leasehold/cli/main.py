@@ -45,6 +45,8 @@ COMMANDS = {
     "read": "Issue a credential and print it.",
     "renew": "Move the end of a lease.",
     "revoke": "End leases now.",
+    "rotate-root": "Give an engine's administrator another password.",
+    "rotations": "Show the passwords that leasehold rotates, and when.",
     "schema": "Print the JSON Schema of policies, for editors.",
     "seal": "Stop everything, and have the daemon forget its key.",
     "serve": "Run the daemon.",

@@ -20,6 +20,7 @@ from leasehold.client.replies import (
     renewed,
     revoked,
 )
+from leasehold.client.rotation import RotationCalls
 from leasehold.client.sealing import SealCalls
 from leasehold.client.secret_ids import SecretIdCalls
 from leasehold.client.tokens import TokenCalls
@@ -36,7 +37,9 @@ TIMEOUT_S = 70.0
 PAGE = 500
 
 
-class Client(TokenCalls, SecretIdCalls, IncidentCalls, PolicyCalls, SealCalls, WorldCalls):
+class Client(
+    TokenCalls, SecretIdCalls, IncidentCalls, PolicyCalls, RotationCalls, SealCalls, WorldCalls
+):
     """Talks to the daemon at `address`; a call takes at most `timeout_s` between two bytes.
 
     `address` is the path of a socket, a text (`unix:///path`, `https://host:port`) or an endpoint;

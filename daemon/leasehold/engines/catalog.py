@@ -10,8 +10,8 @@ from leasehold.plugin import Engine
 from leasehold.plugin.group import PluginGroup
 
 GROUP = PluginGroup("leasehold.engines", "engine type")
-TAKEN = frozenset({"config", "roles"})
-"""Second parts of paths at which the interface shows configuration."""
+TAKEN = frozenset({"config", "roles", "rotate-role", "rotate-root", "static-creds", "static-roles"})
+"""Second parts of paths that the interface has for itself."""
 
 
 def installed_engine_types() -> dict[str, EngineType]:
@@ -37,8 +37,8 @@ def _describe(name: str, schema: Mapping[str, Any]) -> EngineType:
     operations = frozenset(about.get("operations", ["creds"]))
     if taken := sorted(operations & TAKEN):
         raise ConfigError(
-            f"engine type {name}: schema.json calls an operation {taken[0]}, where"
-            " configuration is shown; call it otherwise"
+            f"engine type {name}: schema.json calls an operation {taken[0]}, which the"
+            " interface has for itself; call it otherwise"
         )
     engine_class = cache(partial(load_engine_class, name))
     return EngineType(
@@ -46,6 +46,7 @@ def _describe(name: str, schema: Mapping[str, Any]) -> EngineType:
         schema=schema,
         operations=operations,
         name_limit=about.get("name_limit", 63),
+        rotates=frozenset(about.get("rotates", [])),
         faults=lambda role: engine_class().faults(role),
         lint=lambda role: engine_class().lint(role),
     )

@@ -1,19 +1,18 @@
-"""Each call to an engine, guarded: deadline, lane, breaker, error class.
+"""One engine with each of its calls guarded, and replaced in place when its password changes.
 
-A plugin may hang, raise what it should not, or lose its target; none of that may reach the rest of
-the daemon as anything but an EngineError. Issuing and revoking have lanes of their own, so that a
-revocation never waits behind callers who want accounts (rule Q2).
+Issuing and revoking have lanes of their own, so that a revocation never waits behind callers who
+want accounts (rule Q2).
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from leasehold.engines.breaker import Breaker
-from leasehold.errors import ConfigError, EngineError, EngineTemporary
+from leasehold.engines.guard import LANE_WAIT_S, MARGIN_S, Guard
+from leasehold.errors import ConfigError, EngineError, EnginePermanent, EngineTemporary, ErrorClass
+from leasehold.failpoints import hit
 from leasehold.plugin import (
     Account,
     Ceiling,
@@ -29,16 +28,10 @@ from leasehold.plugin import (
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 ISSUE_LANE = 16
 REVOKE_LANE = 4
-LANE_WAIT_S = 10.0
-MARGIN_S = 7.0
-"""How much longer than the target's own statement timeout we wait for its answer, since a
-connection may have to be made first."""
 BATCH_S = 30.0
-"""What a batch of revocations may take on top of that."""
+"""What a batch of revocations may take on top of the target's own statement timeout."""
 
 
 class GuardedEngine:
@@ -48,20 +41,12 @@ class GuardedEngine:
         self, engine_class: type[Engine], name: str, connection: Mapping[str, Any]
     ) -> None:
         """Make the engine; raises ConfigError when its type has no use for `connection`."""
-        try:
-            self._engine = engine = engine_class(name, connection)
-        except Exception as defect:
-            # A recipe may be older than the plugin; its text may hold secrets (rule L2).
-            raise ConfigError(
-                f"engine {name}: type {engine_class.type} does not take its connection"
-                f" ({type(defect).__name__})"
-            ) from None
+        self._engine = engine = _made(engine_class, name, connection)
         self._opening = asyncio.Lock()
         self._opened = False
         self._failed: EngineError | None = None
         self._issue_lane = asyncio.Semaphore(ISSUE_LANE)
         self._revoke_lane = asyncio.Semaphore(REVOKE_LANE)
-        self.breaker = Breaker(_loop_time)
         self.health = Health(ok=True)
         self.failure: EngineError | None = None
         """Why the last `check` failed, if it did."""
@@ -71,7 +56,11 @@ class GuardedEngine:
         self.revocability: Revocability = engine.revocability
         self.renewable = engine.renewable
         self.rehearses = engine_class.rehearses()
+        self.rotates = engine_class.rotates()
+        self.root_secret = engine.root_secret
         self.statement_timeout_s = engine.statement_timeout_s
+        self._guard = Guard(self.name, self.type, self.statement_timeout_s)
+        self.breaker = self._guard.breaker
 
     @property
     def target_id(self) -> str:
@@ -92,7 +81,7 @@ class GuardedEngine:
         """
         if self._opened:
             if self.breaker.is_open:
-                await self._call("check", self._engine.check)
+                await self._guard.call("check", lambda: self._engine.check())
             return
         failed = self._failed
         async with self._opening:
@@ -101,31 +90,35 @@ class GuardedEngine:
             if self._failed is not None and self._failed is not failed:
                 raise self._failed
             try:
-                await self._call("open", self._engine.open)
+                await self._guard.call("open", self._open)
             except EngineError as error:
                 self._failed = error
                 raise
+
+    async def _open(self) -> None:
+        if not self._opened:  # a rotation may have opened it meanwhile
+            await self._engine.open()
             self._opened = True
 
     async def probe(self) -> None:
         """Ask the target whether it is there now. Raises EngineError."""
         await self.ready()
-        await self._call("check", self._engine.check)
+        await self._guard.call("check", lambda: self._engine.check())
 
     async def rehearse(
         self, role: Mapping[str, Any], expires_at: datetime, password_policy: PasswordPolicy
     ) -> None:
         """Prove a role and leave nothing behind (see `Engine.rehearse`)."""
         await self.ready()
-        async with self._lane(self._issue_lane):
-            await self._call(
+        async with self._guard.lane(self._issue_lane):
+            await self._guard.call(
                 "rehearse", lambda: self._engine.rehearse(role, expires_at, password_policy)
             )
 
     async def issue(self, request: IssueRequest) -> Issued:
         """Make an account (see `Engine.issue`)."""
-        async with self._lane(self._issue_lane):
-            return await self._call("issue", lambda: self._issue(request))
+        async with self._guard.lane(self._issue_lane):
+            return await self._guard.call("issue", lambda: self._issue(request))
 
     async def _issue(self, request: IssueRequest) -> Issued:
         issued = await self._engine.issue(request)
@@ -136,14 +129,14 @@ class GuardedEngine:
     async def renew(self, account: Account, expires_at: datetime) -> None:
         """Move an account's own expiry (see `Engine.renew`)."""
         await self.ready()
-        async with self._lane(self._issue_lane):
-            await self._call("renew", lambda: self._engine.renew(account, expires_at))
+        async with self._guard.lane(self._issue_lane):
+            await self._guard.call("renew", lambda: self._engine.renew(account, expires_at))
 
     async def revoke_many(self, accounts: Sequence[Account]) -> list[Removal | EngineError]:
         """Take accounts away; one result an account, in order (see `Engine.revoke_many`)."""
         await self.ready()
-        async with self._lane(self._revoke_lane):
-            return await self._call("revoke", lambda: self._revoke(accounts), BATCH_S)
+        async with self._guard.lane(self._revoke_lane):
+            return await self._guard.call("revoke", lambda: self._revoke(accounts), BATCH_S)
 
     async def _revoke(self, accounts: Sequence[Account]) -> list[Removal | EngineError]:
         results = await self._engine.revoke_many(accounts)
@@ -157,14 +150,14 @@ class GuardedEngine:
 
     async def login(self, credential: Mapping[str, str | Secret]) -> bool:
         """Whether a credential opens the target now."""
-        async with self._lane(self._issue_lane):
-            return await self._call("login", lambda: self._engine.login(credential))
+        async with self._guard.lane(self._issue_lane):
+            return await self._guard.call("login", lambda: self._engine.login(credential))
 
     async def check(self, roles: Sequence[Mapping[str, Any]]) -> Health:
         """Try the target, and keep what was found as `health`."""
         try:
             await self.ready()
-            self.health = await self._call("check", lambda: self._engine.check(roles))
+            self.health = await self._guard.call("check", lambda: self._engine.check(roles))
             self.failure = None
         except EngineError as error:
             self.failure = error
@@ -174,7 +167,7 @@ class GuardedEngine:
     async def ceilings(self, roles: Mapping[str, Mapping[str, Any]]) -> Sequence[Ceiling]:
         """Measure what the target allows (see `Engine.ceilings`)."""
         await self.ready()
-        return await self._call("ceilings", lambda: self._ceilings(roles))
+        return await self._guard.call("ceilings", lambda: self._ceilings(roles))
 
     async def _ceilings(self, roles: Mapping[str, Mapping[str, Any]]) -> Sequence[Ceiling]:
         found = tuple(await self._engine.ceilings(roles))
@@ -188,67 +181,100 @@ class GuardedEngine:
         pages = self._engine.accounts(pattern)
         while True:
             try:
-                yield await self._call("accounts", lambda: anext(pages))
+                yield await self._guard.call("accounts", lambda: anext(pages))
             except StopAsyncIteration:
                 return
 
+    async def turn(self, connection: Mapping[str, Any], password: Secret, *, sent: bool) -> None:
+        """Give the administrator `password`, and use `connection`, which has it, from now on.
+
+        No other call is under way meanwhile. It is proved by a login before the old password is let
+        go of. With `sent` it may have been given before: which of both holds is found out first.
+        Raises EngineError, with an unknown outcome where the target may have the new one.
+        """
+        async with self._guard.gate.closed(LANE_WAIT_S + BATCH_S):
+            opened = sent and await self._use_if_it_opens(connection)
+            try:
+                # Not by `ready`, since somebody who waits outside may hold its lock.
+                await self._guard.call("open", self._open)
+                await self._guard.call("rotate_root", lambda: self._engine.rotate_root(password))
+            except EnginePermanent as refusal:
+                if opened:
+                    return  # it holds already
+                if sent and not await self._lets_us_in():
+                    raise EngineTemporary(
+                        f"neither password is known to open: {refusal}", outcome_unknown=True
+                    ) from refusal
+                raise
+            hit("rotation.set")
+            try:
+                await self._use(connection)
+            except EngineError as trouble:
+                raise EngineTemporary(
+                    f"the new password was given, and a login with it failed: {trouble}",
+                    outcome_unknown=True,
+                ) from trouble
+
+    async def _use_if_it_opens(self, connection: Mapping[str, Any]) -> bool:
+        try:
+            await self._use(connection)
+        except EngineError as trouble:
+            if trouble.error_class is not ErrorClass.DENIED:
+                raise
+            return False
+        return True
+
+    async def _lets_us_in(self) -> bool:
+        """Whether the password that we use opens now; what is open already proves nothing."""
+        try:
+            await self._guard.call("check", lambda: self._engine.check())
+        except EngineError:
+            return False
+        return True
+
+    async def _use(self, connection: Mapping[str, Any]) -> None:
+        """Put an engine with `connection` in this one's place, once it is open."""
+        old, new = self._engine, _made(type(self._engine), self.name, connection)
+        try:
+            await self._guard.call("open", new.open)
+        except EngineError:
+            await self._close(new)
+            raise
+        self._engine, self._opened = new, True
+        await self._close(old)
+
+    async def rotate_static(self, username: str, password: Secret) -> None:
+        """Give a standing account a password, and prove it by a login. Raises EngineError."""
+        await self.ready()
+        async with self._guard.lane(self._issue_lane):
+            await self._guard.call(
+                "rotate_static", lambda: self._engine.rotate_static(username, password)
+            )
+        hit("rotation.set")
+        if not await self.login({"username": username, "password": password}):
+            raise EngineTemporary(
+                f"the new password was given, and {username} cannot log in with it",
+                outcome_unknown=True,
+            )
+
     async def close(self) -> None:
         """Let go of the target; quiet, since nothing can be done about a failure."""
+        await self._close(self._engine)
+
+    async def _close(self, engine: Engine) -> None:
         try:
             async with asyncio.timeout(MARGIN_S):
-                await self._engine.close()
+                await engine.close()
         except (EngineError, TimeoutError):
             logger.info("engine %s did not close in time", self.name)
 
-    @asynccontextmanager
-    async def _lane(self, lane: asyncio.Semaphore) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(LANE_WAIT_S):
-                await lane.acquire()
-        except TimeoutError:
-            raise EngineTemporary(f"{self.name} is busy; try again") from None
-        try:
-            yield
-        finally:
-            lane.release()
 
-    async def _call(
-        self, verb: str, call: Callable[[], Awaitable[T]], extra_s: float = MARGIN_S
-    ) -> T:
-        if not self.breaker.allow():
-            raise EngineTemporary(
-                f"{self.name} is away ({self.breaker.reason});"
-                f" next try in {self.breaker.probe_in_s:.0f} s"
-            )
-        deadline_s = self.statement_timeout_s + extra_s
-        error: EngineError
-        try:
-            async with asyncio.timeout(deadline_s):
-                result = await call()
-        except TimeoutError:
-            error = EngineTemporary(f"no answer within {deadline_s:g} s", outcome_unknown=True)
-        except StopAsyncIteration:
-            self.breaker.succeeded()
-            raise
-        except EngineError as failure:
-            error = failure
-        except Exception as defect:
-            # A plugin's defect must not be the daemon's; its text may hold secrets (rule L2).
-            logger.error("engine %s: %s raised %s", self.name, verb, type(defect).__name__)
-            error = EngineTemporary(
-                f"a defect of engine type {self.type}: {type(defect).__name__} in {verb}",
-                outcome_unknown=True,
-            )
-        else:
-            self.breaker.succeeded()
-            return result
-        if isinstance(error, EngineTemporary) or (verb == "check" and self.breaker.is_open):
-            # A target that refuses to be asked whether it is back is not.
-            self.breaker.failed(error.reason)
-        else:
-            self.breaker.succeeded()
-        raise error
-
-
-def _loop_time() -> float:
-    return asyncio.get_running_loop().time()
+def _made(engine_class: type[Engine], name: str, connection: Mapping[str, Any]) -> Engine:
+    try:
+        return engine_class(name, connection)
+    except Exception as defect:
+        # A recipe may be older than the plugin; its text may hold secrets (rule L2).
+        raise ConfigError(
+            f"engine {name}: type {engine_class.type} does not take its connection"
+            f" ({type(defect).__name__})"
+        ) from None

@@ -1,6 +1,7 @@
 """The engines of the served generation, and older ones that live leases still need (rule W15).
 
-A target that is down stops nothing here: engines connect at their first call.
+A target that is down stops nothing here: engines connect at their first call. A password that was
+rotated since a recipe was frozen takes the place of the one in it.
 """
 
 import hashlib
@@ -37,6 +38,7 @@ class _Configured:
     digest: bytes
     mount: str
     engine: GuardedEngine
+    connection: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,23 @@ class BuiltEngines:
         return self.usable[name].engine
 
 
-class Engines:
-    """Opens, keeps and replaces engines. `load` returns the class of an engine type."""
+def _as_it_is(engine: str, connection: Mapping[str, Any]) -> Mapping[str, Any]:
+    return connection
 
-    def __init__(self, load: Callable[[str], type[Engine]]) -> None:
+
+class Engines:
+    """Opens, keeps and replaces engines. `load` returns the class of an engine type.
+
+    `rotated` gives an engine's connection with the password that holds now, by the engine's name.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[str], type[Engine]],
+        rotated: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] = _as_it_is,
+    ) -> None:
         self._load = load
+        self._rotated = rotated
         self._configured: Mapping[str, _Configured] = {}
         self._broken: Mapping[str, str] = {}
         self._older: dict[bytes, GuardedEngine] = {}
@@ -76,10 +90,10 @@ class Engines:
             digest = _digest(type_name, name, connection)
             kept = self._configured.get(name)
             if kept is not None and kept.digest == digest:
-                built[name] = _Configured(digest, mount, kept.engine)
+                built[name] = _Configured(digest, mount, kept.engine, connection)
             else:
                 engine = GuardedEngine(self._load(type_name), name, connection)
-                built[name] = _Configured(digest, mount, engine)
+                built[name] = _Configured(digest, mount, engine, connection)
         return BuiltEngines(built, broken or {})
 
     def serve(self, built: BuiltEngines) -> None:
@@ -113,6 +127,11 @@ class Engines:
             raise NotFound(f"engine {name} is not in the policy")
         return self._configured[name].engine
 
+    def connection(self, name: str) -> Mapping[str, Any]:
+        """The connection of a served engine, with its secrets. Raises NotFound, Unavailable."""
+        self.current(name)
+        return self._configured[name].connection
+
     def for_lease(self, recipe: Recipe, target: str) -> GuardedEngine:
         """The engine to touch a lease's account with, `target` being where it was made.
 
@@ -122,7 +141,8 @@ class Engines:
         take that connection.
         """
         configured = self._configured.get(recipe.engine)
-        digest = _digest(recipe.engine_type, recipe.engine, recipe.connection)
+        connection = self._rotated(recipe.engine, recipe.connection)
+        digest = _digest(recipe.engine_type, recipe.engine, connection)
         if digest in self._tried:
             return self._tried[digest]
         if configured is not None and (
@@ -131,8 +151,22 @@ class Engines:
             return configured.engine
         if digest not in self._older:
             engine_class = self._load(recipe.engine_type)
-            self._older[digest] = GuardedEngine(engine_class, recipe.engine, recipe.connection)
+            self._older[digest] = GuardedEngine(engine_class, recipe.engine, connection)
         return self._older[digest]
+
+    async def turn(
+        self, name: str, changed: Mapping[str, Any], password: Secret, *, sent: bool
+    ) -> None:
+        """Give the administrator of a served engine `password` (see `GuardedEngine.turn`).
+
+        `changed` are the options of its connection that are others then. To be called while no
+        other generation is built or served. Raises NotFound, Unavailable, EngineError.
+        """
+        engine, one = self.current(name), self._configured[name]
+        connection = {**one.connection, **changed}
+        await engine.turn(connection, password, sent=sent)
+        turned = _Configured(_digest(engine.type, name, connection), one.mount, engine, connection)
+        self._configured = {**self._configured, name: turned}
 
     def revocability(self, type_name: str) -> Revocability | None:
         """How dead revoked credentials of an engine type are; None when it is not installed."""

@@ -129,6 +129,8 @@ class Engine(ABC):
     revocability: ClassVar[Revocability]
     name_limit: ClassVar[int] = 63
     renewable: ClassVar[bool] = True
+    root_secret: ClassVar[str] = "password"  # noqa: S105 (the name of an option)
+    """The option of the connection that `rotate_root` makes obsolete."""
 
     statement_timeout_s: float = 10.0
 
@@ -216,6 +218,35 @@ class Engine(ABC):
     def rehearses(cls) -> bool:
         """Whether `rehearse` is offered: whether the class brings its own."""
         return cls.rehearse is not Engine.rehearse
+
+    async def rotate_root(self, password: Secret) -> None:
+        """Give the account that we log in as this password. Optional.
+
+        It may be asked for again with the same one. What is open stays open; the daemon then opens
+        another engine, which has the new password, as the proof.
+        """
+        raise EnginePermanent(
+            f"engine type {self.type} rotates no administrator", error_class=ErrorClass.UNSUPPORTED
+        )
+
+    async def rotate_static(self, username: str, password: Secret) -> None:
+        """Give an account that stands, and is none of the daemon's making, this password. Optional.
+
+        It may be asked for again with the same one; the daemon proves it by `login`. Raises
+        EngineError of class ABSENT when there is no such account: none is made.
+        """
+        raise EnginePermanent(
+            f"engine type {self.type} rotates no static roles", error_class=ErrorClass.UNSUPPORTED
+        )
+
+    @classmethod
+    def rotates(cls) -> frozenset[str]:
+        """Which of both are offered: `root`, `static`."""
+        own = {
+            "root": cls.rotate_root is not Engine.rotate_root,
+            "static": cls.rotate_static is not Engine.rotate_static,
+        }
+        return frozenset(name for name, brought in own.items() if brought)
 
     @classmethod
     def faults(cls, role: Mapping[str, Any]) -> list[str]:

@@ -90,9 +90,25 @@ def _engines(draft: Draft) -> dict[str, EngineConfig]:
         for key, fault in faults.items():
             draft.fault((*path, "connection", key), fault)
         engines[name] = EngineConfig(
-            name=name, type=engine["type"], mount=mount, connection=connection
+            name=name,
+            type=engine["type"],
+            mount=mount,
+            connection=connection,
+            root_rotation_s=_root_rotation_s(draft, path, engine),
         )
     return engines
+
+
+def _root_rotation_s(draft: Draft, path: Path, engine: Mapping[str, Any]) -> int | None:
+    if "root_rotation" not in engine:
+        return None
+    if "root" not in draft.types[engine["type"]].rotates:
+        draft.fault(
+            (*path, "root_rotation"),
+            f"engine type {engine['type']} rotates no administrator; remove it",
+            key=True,
+        )
+    return seconds(engine["root_rotation"]["every"])
 
 
 def _methods(draft: Draft) -> dict[str, MethodConfig]:

@@ -26,6 +26,7 @@ OWN_PATHS = (
     "leasehold/orphans",
     "leasehold/plan",
     "leasehold/quotas",
+    "leasehold/rotations",
     "leasehold/seal",
     "leasehold/status",
     "leasehold/whois",
@@ -80,7 +81,7 @@ def _misplaced(grant: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def served_paths(draft: Draft) -> list[str] | None:
     """Every path that can be asked for; None when a role's path is in doubt for another fault."""
     engines, mounts = draft.named("engines"), draft.mounts()
-    paths = list(OWN_PATHS)
+    paths = [*OWN_PATHS, *_rotated_paths(draft)]
     for key in draft.named("roles"):
         engine_name, _, name = key.partition("/")
         engine = engines.get(engine_name)
@@ -94,3 +95,12 @@ def served_paths(draft: Draft) -> list[str] | None:
         its_roles = roles_of(draft.methods[method["type"]], method["options"])
         paths += [role_path(name, role) for role in its_roles]
     return paths
+
+
+def _rotated_paths(draft: Draft) -> Iterator[str]:
+    """Where passwords of administrators are rotated."""
+    for name, mount in draft.mounts().items():
+        engine = draft.named("engines")[name]
+        kind = draft.types.get(str(engine.get("type"))) if isinstance(engine, Mapping) else None
+        if kind is not None and "root" in kind.rotates:
+            yield f"{mount}/rotate-root/{name}"

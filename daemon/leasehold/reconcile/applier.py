@@ -112,7 +112,7 @@ class Applier:
 
     async def look(self) -> None:
         """Take what the source has now, or say why not. What is served stays when that fails."""
-        async with self._at_work(_ITSELF):
+        async with self.alone():
             try:
                 await self._look()
             except LeaseholdError as trouble:
@@ -170,7 +170,7 @@ class Applier:
         # The daemon's own look is soon over; another person's apply changes what was looked at.
         if self._lock.locked() and self._holder != _ITSELF:
             raise Locked(f"{self._holder} is at an apply just now; try again when that is over")
-        async with self._at_work(f"{who} ({caller.who})"):
+        async with self.alone(f"{who} ({caller.who})"):
             snapshot = await self._source.read()
             prepared = await self._serving.prepare(snapshot.files)
             plan = await self._plan(prepared.bundle)
@@ -187,7 +187,8 @@ class Applier:
             return plan
 
     @asynccontextmanager
-    async def _at_work(self, who: str) -> AsyncIterator[None]:
+    async def alone(self, who: str = _ITSELF) -> AsyncIterator[None]:
+        """No other generation is prepared or served until the block is left."""
         async with self._lock:
             self._holder = who
             yield
@@ -203,6 +204,7 @@ class Applier:
             usage=usage,
             live_leases=live,
             operations=self._serving.operations,
+            unused=self._serving.unused(self._clock),
             revocability={each.name: each.revocability for each in self._engines.statuses()},
         )
 

@@ -61,7 +61,8 @@ def role_address(role: Role) -> str:
 
 def _engine(engine: EngineConfig) -> Fields:
     connection = {f"connection.{key}": _plain(value) for key, value in engine.connection.items()}
-    return {"type": engine.type, "mount": engine.mount, **connection}
+    every = _span(engine.root_rotation_s)
+    return {"type": engine.type, "mount": engine.mount, "root_rotation.every": every, **connection}
 
 
 def _method(method: MethodConfig) -> Fields:

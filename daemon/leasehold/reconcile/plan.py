@@ -7,7 +7,8 @@ empty.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from types import MappingProxyType
 from typing import Any
 
 from leasehold.bundle import Bundle
@@ -25,6 +26,7 @@ from leasehold.reconcile.diff import diff, lease_impact
 from leasehold.reconcile.safety import judge
 
 FORMAT = "1.0"
+NOTHING: Mapping[tuple[str, str], str] = MappingProxyType({})
 _SUM_CHARS = 12
 
 
@@ -37,13 +39,16 @@ def make_plan(
     live_leases: int,
     operations: Mapping[str, frozenset[str]],
     revocability: Mapping[str, str],
+    unused: Mapping[tuple[str, str], str] = NOTHING,
 ) -> Plan:
     """The plan to serve `new` in place of `old`, which is generation `generation`.
 
     `operations` has the path words by engine type, `revocability` that of each engine by name.
+    `unused` says by address and field why a value is not looked at.
     """
     access = access_delta(old, new, operations)
-    changes = diff(old, new, usage, access, revocability)
+    found = diff(old, new, usage, access, revocability)
+    changes = tuple(_with_unused(change, unused) for change in found)
     return Plan(
         generation=generation,
         digest=new.digest,
@@ -54,6 +59,11 @@ def make_plan(
         unsafe=judge(old, new, changes, access, live_leases),
         checksum=_checksum(changes, new.digest, generation),
     )
+
+
+def _with_unused(change: Change, unused: Mapping[tuple[str, str], str]) -> Change:
+    told = [unused.get((change.address, each.field), "") for each in change.differences]
+    return replace(change, reason="; ".join(filter(None, [change.reason, *told])))
 
 
 def as_json(plan: Plan, *, online: bool) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from leasehold_plugins.mysql.errors import refuses_login, translate
 from leasehold_plugins.mysql.making import make, renew
 from leasehold_plugins.mysql.preflight import preflight
 from leasehold_plugins.mysql.removal import remove
+from leasehold_plugins.mysql.rotation import give, give_ours
 from leasehold_plugins.mysql.session import Session
 
 PAGE = 1000
@@ -143,6 +144,14 @@ class MysqlEngine(Engine):
                 return False
             raise translate(error) from error
         return True
+
+    async def rotate_root(self, password: Secret) -> None:
+        """Set the password of the account that we are."""
+        await self._issuing.run(lambda session: give_ours(session, password))
+
+    async def rotate_static(self, username: str, password: Secret) -> None:
+        """Set the password of an account that stands, at each of its hosts."""
+        await self._issuing.run(lambda session: give(session, username, password))
 
     async def accounts(self, pattern: str) -> AsyncIterator[str]:
         """Page through the names of accounts, and yield those that match."""

@@ -35,6 +35,7 @@ from leasehold_plugins.postgresql.pools import Connection, Pools
 from leasehold_plugins.postgresql.preflight import preflight
 from leasehold_plugins.postgresql.rehearsal import rehearse
 from leasehold_plugins.postgresql.removal import Remover, run_together
+from leasehold_plugins.postgresql.rotation import give
 
 PAGE = 1000
 _STATEMENTS = (
@@ -148,6 +149,16 @@ class PostgresqlEngine(Engine):
             if "FATAL" in str(error) and user in str(error):
                 return False
             raise EngineTemporary("PostgreSQL cannot be reached") from error
+
+    async def rotate_root(self, password: Secret) -> None:
+        """ALTER ROLE of the administrator itself."""
+        async with self._pools.issuing() as conn:
+            await give(conn, self._pools.username, password)
+
+    async def rotate_static(self, username: str, password: Secret) -> None:
+        """ALTER ROLE of an account that stands."""
+        async with self._pools.issuing() as conn:
+            await give(conn, username, password)
 
     async def rehearse(
         self, role: Mapping[str, Any], expires_at: datetime, password_policy: PasswordPolicy

@@ -105,6 +105,11 @@ class Pools:
         except psycopg.Error as error:
             raise translate(error, sent=True) from error
 
+    @property
+    def username(self) -> str:
+        """Whom we log in as."""
+        return _text(self._connection["username"])
+
     def target_of(self, conn: Connection) -> str:
         """The identity of the server that `conn` leads to."""
         return self._targets[conn]
@@ -112,6 +117,8 @@ class Pools:
     @asynccontextmanager
     async def _borrow(self, lane: int) -> AsyncIterator[Connection]:
         sent = False
+        if not self._pools:
+            raise EngineTemporary("the engine is closing")
         try:
             async with self._pools[lane].connection() as conn:
                 sent = True
@@ -129,7 +136,7 @@ class Pools:
 
     async def _administrator(self) -> dict[str, Any]:
         """What libpq is given to log in as the administrator. Raises EngineError."""
-        parameters = {**self.place(), "user": _text(self._connection["username"])}
+        parameters = {**self.place(), "user": self.username}
         if self._tokens is not None:
             parameters["password"] = (await self.token(self._tokens, parameters["user"])).reveal()
         elif "password" in self._connection:
@@ -178,7 +185,7 @@ class Pools:
     def _cannot_connect(self, error: psycopg.Error) -> EnginePermanent | EngineTemporary:
         # libpq gives no SQLSTATE here; a server that names our user in its FATAL refuses the login.
         text = str(error)
-        if "FATAL" in text and _text(self._connection["username"]) in text:
+        if "FATAL" in text and self.username in text:
             return EnginePermanent(
                 "PostgreSQL refuses the administrator's login; look at username and password",
                 error_class=ErrorClass.DENIED,

@@ -9,7 +9,8 @@ import pytest
 from fakes.clock import on_virtual_time, virtual_clock
 from fakes.engine import FakeEngine, FakeTarget, Fault
 from leasehold.bundle import PasswordPolicy
-from leasehold.engines.guarded import BATCH_S, ISSUE_LANE, MARGIN_S, REVOKE_LANE, GuardedEngine
+from leasehold.engines.guard import MARGIN_S
+from leasehold.engines.guarded import BATCH_S, ISSUE_LANE, REVOKE_LANE, GuardedEngine
 from leasehold.errors import ConfigError, EngineError, EnginePermanent, EngineTemporary
 from leasehold.plugin import Account, IssueRequest, Removal, Stage
 

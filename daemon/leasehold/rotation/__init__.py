@@ -1,0 +1,1 @@
+"""Passwords that change: those of administrators, and those of static roles."""
