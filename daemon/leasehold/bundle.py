@@ -12,6 +12,8 @@ from typing import Any
 from leasehold.conditions import Requirement, Window
 from leasehold.login import LoginMatch, MethodConfig
 from leasehold.quota import NO_QUOTAS, Quotas
+from leasehold.standing import PasswordPolicy as PasswordPolicy
+from leasehold.standing import StaticRole
 
 DEFAULT_TTL_S = 3_600
 DEFAULT_MAX_TTL_S = 86_400
@@ -69,19 +71,6 @@ class EngineConfig:
     root_rotation_s: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PasswordPolicy:
-    """How passwords are made: `length` characters, at least `required[kind]` of each kind.
-
-    Kinds are `digits`, `lowercase`, `uppercase`, `symbols`; symbols are drawn from
-    `allowed_symbols`.
-    """
-
-    length: int = 32
-    required: Mapping[str, int] = field(default_factory=dict)
-    allowed_symbols: str = "-_.~"
-
-
 class OnRemoval(StrEnum):
     """What becomes of live leases when their role leaves the bundle."""
 
@@ -128,7 +117,7 @@ class Role:
     default_ttl_s: int = DEFAULT_TTL_S
     max_ttl_s: int = DEFAULT_MAX_TTL_S
     max_leases: int | None = None
-    password_policy: PasswordPolicy = PasswordPolicy()
+    password_policy: PasswordPolicy = field(default_factory=PasswordPolicy)
     username_template: str | None = None
     on_removal: OnRemoval = OnRemoval.DRAIN
     on_change: OnChange = OnChange.RENEW
@@ -263,7 +252,8 @@ class Mount:
 class Bundle:
     """All YAML files of one policy directory as one value.
 
-    `roles` is keyed by `(mount, role name)`; `mount_limits` holds the most live leases by mount.
+    `roles` and `static_roles` are keyed by `(mount, name)`; `mount_limits` holds the most live
+    leases by mount.
     `mounts` has every mount of an engine. `places` says where each engine, role and identity
     stands, as `file:line`, by `engine:<name>`, `role:<engine>/<name>`, `identity:<name>`. `digest`
     is the SHA-256 of the sources in hexadecimal.
@@ -282,6 +272,7 @@ class Bundle:
     places: Mapping[str, str] = field(default_factory=dict, compare=False)
     tokens: TokenLimits = TokenLimits()
     auth: Mapping[str, MethodConfig] = field(default_factory=dict)
+    static_roles: Mapping[tuple[str, str], StaticRole] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

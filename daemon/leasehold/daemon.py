@@ -33,6 +33,7 @@ from leasehold.reconcile.sealing import Sealing, Unsealing, may_serve
 from leasehold.reconciling import reconciling_of
 from leasehold.sealed import until_unsealed
 from leasehold.settings import Settings
+from leasehold.standing import On
 from leasehold.systemd import notify
 from leasehold.upkeep import Upkeep, troubles
 
@@ -123,6 +124,8 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
             ),
         )
         await core.holding.start()
+        if by is not None:
+            await loops.rotations.static.ask_all(On.DAEMON_UNSEALED)
         await loops.rotations.schedule.start()
         await answering.tokens.start()
         await asyncio.gather(answering.response.load(), loops.enforcer.load())

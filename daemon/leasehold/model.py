@@ -159,6 +159,10 @@ class EventType(StrEnum):
     ROTATION_FAILED = "rotation-failed"
     ROOT_ROTATED = "root-rotated"
     ROOT_RESET = "root-reset"
+    STATIC_ROTATED = "static-rotated"
+    STATIC_RETIRED = "static-retired"
+    STATIC_READ = "static-read"
+    STATIC_ACKNOWLEDGED = "static-acknowledged"
     TOKEN_ISSUED = "token-issued"
     TOKEN_RENEWED = "token-renewed"
     TOKEN_REVOKED = "token-revoked"
@@ -209,6 +213,9 @@ PUBLISHED = frozenset(
         EventType.ROTATION_FAILED,
         EventType.ROOT_ROTATED,
         EventType.ROOT_RESET,
+        EventType.STATIC_ROTATED,
+        EventType.STATIC_RETIRED,
+        EventType.STATIC_ACKNOWLEDGED,
         EventType.TOKEN_ISSUED,
         EventType.TOKEN_RENEWED,
         EventType.TOKEN_REVOKED,

@@ -93,6 +93,13 @@ def reconciling_of(core: Core, settings: Settings) -> Reconciling:
         forcing=Forcing(core.store, core.clock, core.remover, drift, core.book),
         schedule=DrillSchedule(drills, core.serving, core.clock),
         rotations=Rotations(
-            core.access, core.kept, core.engines, core.clock, core.background, applier.alone
+            core.access,
+            core.kept,
+            core.engines,
+            core.store,
+            core.clock,
+            core.freeze,
+            core.background,
+            applier.alone,
         ),
     )

@@ -34,7 +34,9 @@ class Rotating:
             world.access,
             world.kept,
             world.engines,
+            world.store,
             world.clock,
+            world.freeze,
             world.background,
             lambda: Alone(self._lock),
         )

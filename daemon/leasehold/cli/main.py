@@ -20,6 +20,7 @@ from leasehold.errors import LeaseholdError, PolicyRefused
 """By the error's code; any other error exits with FAILED."""
 
 COMMANDS = {
+    "acknowledge": "Say that the newest password of a static role is in use.",
     "apply": "Serve what the policy source has.",
     "approle": "Make secret ids for programs that log in by them.",
     "audit": "Verify the audit, and tell what it has on a lease.",
@@ -45,6 +46,7 @@ COMMANDS = {
     "read": "Issue a credential and print it.",
     "renew": "Move the end of a lease.",
     "revoke": "End leases now.",
+    "rotate": "Give a static role another password.",
     "rotate-root": "Give an engine's administrator another password.",
     "rotations": "Show the passwords that leasehold rotates, and when.",
     "schema": "Print the JSON Schema of policies, for editors.",

@@ -37,6 +37,23 @@ def rotations(as_json: bool, daemon: Daemon) -> None:
             for each in found["engines"]
         ],
     )
-    for each in found["engines"]:
+    if found["static_roles"]:
+        click.echo()
+        print_table(
+            ["ROLE", "ACTIVE", "ROTATED", "NEXT", "LIVES ON", "UNTIL", "WAITING FOR"],
+            [
+                (
+                    each["role"],
+                    each["active"],
+                    each["rotated_at"] or "never",
+                    each["next_at"] or "-",
+                    each["predecessor"] or "-",
+                    each["ends_at"] or "-",
+                    ", ".join(each["waiting_for"]) or "-",
+                )
+                for each in found["static_roles"]
+            ],
+        )
+    for each in (*found["engines"], *found["static_roles"]):
         if each["last_error"]:
-            click.echo(f"{each['engine']}: {each['last_error']}")
+            click.echo(f"{each.get('role', each['engine'])}: {each['last_error']}")

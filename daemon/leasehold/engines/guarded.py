@@ -198,13 +198,11 @@ class GuardedEngine:
                 # Not by `ready`, since somebody who waits outside may hold its lock.
                 await self._guard.call("open", self._open)
                 await self._guard.call("rotate_root", lambda: self._engine.rotate_root(password))
-            except EnginePermanent as refusal:
-                if opened:
+            except EngineError as trouble:
+                if opened and isinstance(trouble, EnginePermanent):
                     return  # it holds already
-                if sent and not await self._lets_us_in():
-                    raise EngineTemporary(
-                        f"neither password is known to open: {refusal}", outcome_unknown=True
-                    ) from refusal
+                if opened:
+                    raise EngineTemporary(trouble.reason, outcome_unknown=True) from trouble
                 raise
             hit("rotation.set")
             try:
@@ -224,12 +222,15 @@ class GuardedEngine:
             return False
         return True
 
-    async def _lets_us_in(self) -> bool:
-        """Whether the password that we use opens now; what is open already proves nothing."""
+    async def opens(self, connection: Mapping[str, Any]) -> bool:
+        """Whether the target lets the administrator in with `connection` now."""
+        tried = _made(type(self._engine), self.name, connection)
         try:
-            await self._guard.call("check", lambda: self._engine.check())
+            await self._guard.call("open", tried.open)
         except EngineError:
             return False
+        finally:
+            await self._close(tried)
         return True
 
     async def _use(self, connection: Mapping[str, Any]) -> None:
@@ -251,7 +252,11 @@ class GuardedEngine:
                 "rotate_static", lambda: self._engine.rotate_static(username, password)
             )
         hit("rotation.set")
-        if not await self.login({"username": username, "password": password}):
+        try:
+            opens = await self.login({"username": username, "password": password})
+        except EngineError as trouble:
+            raise EngineTemporary(trouble.reason, outcome_unknown=True) from trouble
+        if not opens:
             raise EngineTemporary(
                 f"the new password was given, and {username} cannot log in with it",
                 outcome_unknown=True,

@@ -127,6 +127,10 @@ class Engines:
             raise NotFound(f"engine {name} is not in the policy")
         return self._configured[name].engine
 
+    async def opens(self, name: str) -> bool:
+        """Whether the administrator of a served engine is let in with the password that we know."""
+        return await self.current(name).opens(self._configured[name].connection)
+
     def connection(self, name: str) -> Mapping[str, Any]:
         """The connection of a served engine, with its secrets. Raises NotFound, Unavailable."""
         self.current(name)

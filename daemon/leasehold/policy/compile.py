@@ -23,7 +23,7 @@ from leasehold.bundle import (
 )
 from leasehold.errors import Invalid
 from leasehold.login import MethodConfig, roles_of
-from leasehold.policy import passwords
+from leasehold.policy import passwords as password_policies
 from leasehold.policy.conditions import instant
 from leasehold.policy.connections import compile_connection
 from leasehold.policy.draft import Draft
@@ -36,6 +36,7 @@ from leasehold.policy.problems import Path, nearest
 from leasehold.policy.questions import NEEDS_ROLE
 from leasehold.policy.quotas import compile_quotas
 from leasehold.policy.roles import compile_roles
+from leasehold.policy.static_roles import compile_static_roles
 from leasehold.policy.users import NoSuchMatch, NotOnThisHost
 
 RESERVED_MOUNTS = ("auth", "cubbyhole", "identity", "leasehold", "sys")
@@ -54,7 +55,8 @@ def compile_bundle(draft: Draft, digest: str) -> Compiled:
     """The bundle; it is good only if nothing was broken and the draft has no faults afterwards."""
     engines = _engines(draft)
     mount_limits = _mount_limits(draft)
-    roles, limits = compile_roles(draft, engines, mount_limits, _password_policies(draft))
+    passwords = _password_policies(draft)
+    roles, limits = compile_roles(draft, engines, mount_limits, passwords)
     bundle = Bundle(
         digest=digest,
         engines=engines,
@@ -73,6 +75,7 @@ def compile_bundle(draft: Draft, digest: str) -> Compiled:
         places=_places(draft),
         tokens=_tokens(draft),
         auth=_methods(draft),
+        static_roles=compile_static_roles(draft, engines, passwords),
     )
     return Compiled(bundle, limits)
 
@@ -160,6 +163,7 @@ def _mounts(
 def _places(draft: Draft) -> dict[str, str]:
     found = {}
     kinds = {"engines": "engine", "roles": "role", "identities": "identity", "auth": "auth"}
+    kinds["static_roles"] = "static"
     for section, kind in kinds.items():
         for name in draft.named(section):
             place = draft.places.of_key((section, name))
@@ -172,7 +176,7 @@ def _password_policies(draft: Draft) -> dict[str, PasswordPolicy]:
     for name, policy in draft.whole("password_policies"):
         made[name] = PasswordPolicy(**policy)
         path = ("password_policies", name)
-        for fault in passwords.faults(made[name]):
+        for fault in password_policies.faults(made[name]):
             draft.fault(path, fault, key=True)
         if "allowed_symbols" in policy and not made[name].required.get("symbols"):
             draft.warn(

@@ -6,10 +6,13 @@ from typing import ClassVar
 
 from leasehold.bundle import Bundle, Effect, Grant, Identity, Role
 from leasehold.conditions import Circumstances, Requirement
+from leasehold.standing import StaticRole
 
 VERBS = ("issue", "renew", "revoke", "revoke-any", "list", "operate")
 TAKES_FIELDS = "issue"
 """The verb whose requests have fields of the policy's own; a lease then keeps them."""
+STATIC_CREDS = "static-creds"
+"""The path word of static roles."""
 NO_RULE = "no rule allows it"
 
 
@@ -110,6 +113,13 @@ def role_at(bundle: Bundle, path: str) -> Role | None:
     """The role that a path `<mount>/<operation>/<name>` leads to, whatever the operation."""
     mount, _, rest = path.partition("/")
     return bundle.roles.get((mount, rest.partition("/")[2]))
+
+
+def static_role_at(bundle: Bundle, path: str) -> StaticRole | None:
+    """The static role that is given out at `path`."""
+    mount, _, rest = path.partition("/")
+    word, _, name = rest.partition("/")
+    return bundle.static_roles.get((mount, name)) if word == STATIC_CREDS else None
 
 
 def covers(pattern: str, path: str) -> bool:

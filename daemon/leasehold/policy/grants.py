@@ -6,7 +6,7 @@ from typing import Any
 from leasehold.bundle import Effect, Grant
 from leasehold.login import role_path, roles_of
 from leasehold.policy import conditions, durations
-from leasehold.policy.decide import TAKES_FIELDS, covers
+from leasehold.policy.decide import STATIC_CREDS, TAKES_FIELDS, covers
 from leasehold.policy.draft import Draft
 from leasehold.policy.problems import nearest
 
@@ -98,7 +98,11 @@ def served_paths(draft: Draft) -> list[str] | None:
 
 
 def _rotated_paths(draft: Draft) -> Iterator[str]:
-    """Where passwords of administrators are rotated."""
+    """Where passwords are rotated, and those of static roles given out."""
+    for key in draft.named("static_roles"):
+        engine_name, _, role = key.partition("/")
+        mount = draft.mounts().get(engine_name, engine_name)
+        yield from (f"{mount}/{STATIC_CREDS}/{role}", f"{mount}/rotate-role/{role}")
     for name, mount in draft.mounts().items():
         engine = draft.named("engines")[name]
         kind = draft.types.get(str(engine.get("type"))) if isinstance(engine, Mapping) else None

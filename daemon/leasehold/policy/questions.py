@@ -9,7 +9,16 @@ from leasehold.bundle import Bundle, Facts, Identity, Role
 from leasehold.conditions import Circumstances
 from leasehold.login import LoginMatch
 from leasehold.model import Login
-from leasehold.policy.decide import NO_RULE, Allowed, Decision, covers, decide, longest_s, role_at
+from leasehold.policy.decide import (
+    NO_RULE,
+    Allowed,
+    Decision,
+    covers,
+    decide,
+    longest_s,
+    role_at,
+    static_role_at,
+)
 from leasehold.policy.facts import agree, kind_of, shown
 from leasehold.policy.logins import LOCAL_KINDS, login_with
 from leasehold.policy.misses import MOST, near_misses
@@ -62,7 +71,7 @@ def can(
         if decision.rule == NO_RULE:
             why = f"no rule allows {verb} at {path} to {names or 'somebody who is no identity'}"
         near = near_misses(bundle, identities, path, verb, circumstances)
-    elif verb in NEEDS_ROLE:
+    elif verb in NEEDS_ROLE and static_role_at(bundle, path) is None:
         role = role_at(bundle, path)
         if role is None or path not in _paths(bundle, operations, role):
             why = f"{decision.rule} allows it, but no role is at {path}"

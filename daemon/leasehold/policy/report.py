@@ -41,6 +41,7 @@ def _counts(bundle: Bundle) -> dict[str, int]:
         "roles": len(bundle.roles),
         "identities": len(bundle.identities),
         "access": len(bundle.grants),
+        "static_roles": len(bundle.static_roles),
         "auth": len(bundle.auth),
         "tests": len(bundle.tests),
     }

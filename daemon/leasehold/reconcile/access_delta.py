@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from leasehold.bundle import Bundle, Effect, Grant
-from leasehold.policy.decide import covers, requirements
+from leasehold.policy.decide import STATIC_CREDS, covers, requirements
 from leasehold.reconcile.changes import NO_CAP, NOT_ALLOWED, AccessChange, AccessDelta
 
 
@@ -66,13 +66,15 @@ def rights(bundle: Bundle, paths: Collection[str]) -> Rights:
 
 
 def served_paths(bundle: Bundle, operations: Mapping[str, frozenset[str]]) -> list[str]:
-    """Every path of a role, and of one of a login method, sorted."""
+    """Every path of a role, of a static one, and of one of a login method, sorted."""
     issuing = [
         f"{mount}/{operation}/{name}"
         for (mount, name), role in bundle.roles.items()
         for operation in operations[bundle.engines[role.engine].type]
     ]
-    return sorted([*issuing, *(path for method in bundle.auth.values() for path in method.paths)])
+    static = [f"{mount}/{STATIC_CREDS}/{name}" for mount, name in bundle.static_roles]
+    methods = [path for method in bundle.auth.values() for path in method.paths]
+    return sorted([*issuing, *static, *methods])
 
 
 def _right(bundle: Bundle, grant: Grant, identity: str, path: str, verb: str) -> Right | None:

@@ -14,7 +14,7 @@ from leasehold.errors import Conflict, Invalid
 from leasehold.leases.freeze import Freeze
 from leasehold.leases.matching import Match, MatchedLeases, read_match
 from leasehold.model import Caller, Event, EventType
-from leasehold.policy.decide import Allowed
+from leasehold.policy.decide import Allowed, role_at, static_role_at
 from leasehold.reconcile.incident import Incident, new_id
 from leasehold.reconcile.incident_book import Changed, IncidentBook
 from leasehold.reconcile.incident_report import IncidentReports
@@ -178,14 +178,14 @@ class Incidents:
         """The match of `texts`. Raises Invalid for a value that nothing bears: it is misspelt."""
         match = read_match(texts)
         bundle = self._access.generation().bundle
-        identities, paths = bundle.identities.values(), bundle.roles
+        identities, static = bundle.identities.values(), bundle.static_roles
         known = {
             "tenant": {identity.tenant for identity in identities},
             "owner": {identity.owner for identity in identities},
             "identity": {identity.name for identity in identities},
             "engine": set(bundle.engines),
-            "role": {name for _, name in paths},
-            "account": set(),
+            "role": {name for _, name in (*bundle.roles, *static)},
+            "account": {account for role in static.values() for account in role.accounts},
         }
         for name, value in match.wanted.items():
             named = value in known[name] or (name == "role" and self._is_path(value))
@@ -199,5 +199,5 @@ class Incidents:
         return match
 
     def _is_path(self, value: str) -> bool:
-        mount, _, rest = value.partition("/")
-        return (mount, rest.partition("/")[2]) in self._access.generation().bundle.roles
+        bundle = self._access.generation().bundle
+        return role_at(bundle, value) is not None or static_role_at(bundle, value) is not None

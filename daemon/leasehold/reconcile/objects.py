@@ -12,6 +12,7 @@ from leasehold.login import MethodConfig
 from leasehold.policy.durations import text
 from leasehold.policy.facts import facts_of, shown
 from leasehold.quota import Quota
+from leasehold.standing import PasswordPolicy, StaticRole
 
 Fields = Mapping[str, str]
 
@@ -23,6 +24,8 @@ def objects(bundle: Bundle) -> dict[str, Fields]:
         found[f"engine:{name}"] = _engine(engine)
     for (mount, _), role in bundle.roles.items():
         found[role_address(role)] = {"mount": mount, **_role(role)}
+    for static in bundle.static_roles.values():
+        found[f"static:{static.key}"] = _static(static)
     for name, method in bundle.auth.items():
         found[f"auth:{name}"] = _method(method)
     for name, identity in bundle.identities.items():
@@ -75,13 +78,7 @@ def _role(role: Role) -> Fields:
         "default_ttl": text(role.default_ttl_s),
         "max_ttl": text(role.max_ttl_s),
         "max_leases": _plain(role.max_leases),
-        "password_policy": _plain(
-            {
-                "length": role.password_policy.length,
-                "required": dict(role.password_policy.required),
-                "allowed_symbols": role.password_policy.allowed_symbols,
-            }
-        ),
+        "password_policy": _passwords(role.password_policy),
         "username_template": _plain(role.username_template),
         "on_removal": role.on_removal.value,
         "on_change": role.on_change.value,
@@ -92,6 +89,22 @@ def _role(role: Role) -> Fields:
         "annotate": _plain(role.annotate),
     }
     return {**fields, **{key: _plain(value) for key, value in role.options.items()}}
+
+
+def _static(role: StaticRole) -> Fields:
+    schedule = role.schedule
+    return {
+        "accounts": ", ".join(role.accounts),
+        "rotation.every": _span(schedule.every_s),
+        "rotation.cron": _plain(schedule.cron),
+        "rotation.timezone": schedule.timezone if schedule.cron else "",
+        "rotation.by": "" if schedule.by is None else schedule.by.isoformat(),
+        "rotation.window": _span(schedule.window_s),
+        "rotation.on": ", ".join(sorted(schedule.on)),
+        "rotate_at_adoption": _plain(role.rotate_at_adoption),
+        "grace_max": _span(role.grace_max_s),
+        "password_policy": _passwords(role.password_policy),
+    }
 
 
 def _identity(identity: Identity) -> Fields:
@@ -119,6 +132,16 @@ def _grant_address(grant: Grant) -> str:
         what = f"not {what}"
     when = "" if grant.when is None else f" {grant.when}"
     return f"access:{who} {what} {where}{when}" + "".join(f" {each}" for each in grant.require)
+
+
+def _passwords(policy: PasswordPolicy) -> str:
+    return _plain(
+        {
+            "length": policy.length,
+            "required": dict(policy.required),
+            "allowed_symbols": policy.allowed_symbols,
+        }
+    )
 
 
 def _span(span_s: int | None) -> str:

@@ -31,7 +31,7 @@ CODES = (
     REHEARSAL_FAILED,
     REMOVES_EVERYTHING,
 )
-_COUNTED = ("engine:", "role:", "identity:")
+_COUNTED = ("engine:", "role:", "identity:", "static:")
 
 
 def judge(
@@ -73,7 +73,7 @@ def _protected(safety: Safety, changes: Sequence[Change]) -> Iterator[Unsafe]:
 
 
 def _objects(safety: Safety, old: Bundle, changes: Sequence[Change]) -> Iterator[Unsafe]:
-    total = len(old.engines) + len(old.roles) + len(old.identities)
+    total = len(old.engines) + len(old.roles) + len(old.identities) + len(old.static_roles)
     counted = [change for change in changes if change.address.startswith(_COUNTED)]
     deletes = sum(change.removes for change in counted)
     updates = sum(change.action is Action.UPDATE for change in counted)

@@ -146,6 +146,7 @@ class RootRotation:
 
         return Turn(
             send=send,
+            old_opens=lambda: self._engines.opens(engine.name),
             make=make,
             settle_ms=int(engine.statement_timeout_s * 2_000),
             done=done,

@@ -14,8 +14,9 @@ from leasehold.errors import LeaseholdError
 
 logger = logging.getLogger(__name__)
 
-TICK_S = 60.0
-"""The longest sleep, since asyncio's timers stop while the machine is suspended (rule C7)."""
+TICK_S = 10.0
+"""The longest sleep: so soon an event is seen that has something rotated, and asyncio's timers stop
+while the machine is suspended (rule C7)."""
 AGAIN_S = 1.0
 """How soon to look again at what is still due after a round."""
 START_S = 10.0
@@ -67,10 +68,9 @@ class RotationSchedule:
 
     async def round(self) -> float:
         """Rotate what is due now; returns how many seconds to wait for the next."""
-        now_ms = self._clock.now_ms()
         by_engine: defaultdict[str, list[Work]] = defaultdict(list)
         for each, name, due_ms in await self._due():
-            if due_ms <= now_ms:
+            if due_ms <= self._clock.now_ms():
                 by_engine[name.partition("/")[0]].append(_work(each, name))
         async with asyncio.TaskGroup() as group:
             for engine, works in by_engine.items():

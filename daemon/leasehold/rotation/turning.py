@@ -4,14 +4,13 @@ Order is everything here: write the new one down, send it, have a login prove it
 one. A daemon that dies in between finds the candidate when it starts again, and sends it again.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from leasehold.clock import Clock
-from leasehold.errors import EnginePermanent, LeaseholdError, Unavailable, outcome_of
+from leasehold.errors import EngineError, LeaseholdError, Unavailable, outcome_of
 from leasehold.failpoints import hit
 from leasehold.kept import Kept, KeptPasswords
-from leasehold.leases.store import Document
 from leasehold.model import Caller, Event, EventType
 from leasehold.secret import Secret
 
@@ -21,19 +20,21 @@ class Turn:
     """What to do, and what tells of it.
 
     `send` gives the target a password and proves it; it is told whether this one may have been sent
-    before. `make` makes a password. A send may reach the target up to `settle_ms` later. `done` is
-    what happened then, to `about`, asked for by `caller` on the grounds `told`; `documents` belong
-    to it.
+    before. `old_opens` asks the target whether the password before still opens, or does not matter.
+    `make` makes a password. A send may reach the target up to `settle_ms` later. `done` is what
+    happened then, to `about`, asked for by `caller` on the grounds `told`. `commit` writes what was
+    proved and what tells of it, where more belongs to that.
     """
 
     send: Callable[[Secret, bool], Awaitable[None]]
+    old_opens: Callable[[], Awaitable[bool]]
     make: Callable[[], Secret]
     settle_ms: int
     done: EventType
     about: str
     caller: Caller | None = None
     told: Mapping[str, str] = field(default_factory=dict)
-    documents: Callable[[Kept], Sequence[Document]] = lambda _: ()
+    commit: Callable[[Kept, Event], Awaitable[None]] | None = None
 
 
 class Turning:
@@ -68,7 +69,10 @@ class Turning:
         hit("rotation.proved")
         proved = intended.proved(before, self._clock.now_ms(), turn.settle_ms)
         told = self._event(turn.done, turn, proved)
-        await self._kept.keep(proved, told, documents=turn.documents(proved), may_delay_audit=True)
+        if turn.commit is not None:
+            await turn.commit(proved, told)
+        else:
+            await self._kept.keep(proved, told, may_delay_audit=True)
         hit("rotation.written")
         return proved
 
@@ -87,7 +91,9 @@ class Turning:
         self, before: Kept, intended: Kept, turn: Turn, trouble: LeaseholdError
     ) -> None:
         now_ms = self._clock.now_ms()
-        sure = isinstance(trouble, EnginePermanent) and not trouble.outcome_unknown
+        sure = isinstance(trouble, EngineError) and not trouble.outcome_unknown
+        if sure and before.candidate is not None:
+            sure = await turn.old_opens()
         failed = (
             intended.refused(before, now_ms, turn.settle_ms, str(trouble))
             if sure
