@@ -111,6 +111,13 @@ def _root_rotation_s(draft: Draft, path: Path, engine: Mapping[str, Any]) -> int
             f"engine type {engine['type']} rotates no administrator; remove it",
             key=True,
         )
+    rules = draft.types[engine["type"]].schema["$defs"]["connection"].get("properties", {})
+    if not any(rules.get(key, {}).get("writeOnly") for key in engine["connection"]):
+        draft.fault(
+            (*path, "root_rotation"),
+            "the connection has no password to rotate; remove it",
+            key=True,
+        )
     return seconds(engine["root_rotation"]["every"])
 
 

@@ -35,6 +35,10 @@ def compile_static_roles(
                 message = f"no engine is named {engine_name}; engines are {known}{near}"
                 draft.fault(path, message, key=True)
             continue
+        if ("username" in role) == ("pair" in role):
+            both = "both" if "pair" in role else "neither"
+            draft.fault(path, f"has {both} of username and pair; write one of them", key=True)
+            continue
         accounts = tuple(role["pair"]) if "pair" in role else (role["username"],)
         _check_place(draft, path, engine, name)
         _check_accounts(draft, path, engine, accounts, taken)
