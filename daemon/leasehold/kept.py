@@ -127,6 +127,10 @@ class KeptPasswords:
         """What is known of an account's password."""
         return self._kept.get((engine, account))
 
+    def all(self) -> Sequence[Kept]:
+        """Every one, also of engines and accounts that the policy has no more."""
+        return list(self._kept.values())
+
     def administrators(self) -> Sequence[Kept]:
         """Those of administrators, also of engines that the policy has no more."""
         return [kept for kept in self._kept.values() if kept.option]

@@ -169,3 +169,8 @@ def test_validate_goes_on_without_a_driver_and_says_how_to_get_it(
     [warning] = result.stderr.splitlines()
     assert warning.startswith("policy.yaml:3:11: warning: engines.main.type: ")
     assert warning.endswith("pip install 'acme-engines'")
+
+
+@pytest.mark.parametrize("name", sorted(installed_engine_types()))
+def test_the_schema_says_which_passwords_an_engine_rotates(name: str) -> None:
+    assert load_engine_class(name).rotates() == installed_engine_types()[name].rotates

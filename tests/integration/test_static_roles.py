@@ -4,8 +4,10 @@ import http.client
 from collections.abc import Iterator
 from typing import Any
 
+import hvac
 import pytest
 
+from clients.unix_requests import session
 from servers.daemon import Daemon, eventually, policy_for
 from servers.operator import asked, audited, leasehold
 from servers.postgres import PostgresServer
@@ -80,10 +82,27 @@ def test_a_client_of_vault_reads_rotates_and_reads_again(
     second = given(static, "billing")
     assert opens(postgres, second)
     assert not opens(postgres, first)
+    figures = leasehold(static, "metrics").stdout
+    assert 'password_rotation_failures{account="billing_app",engine="main"} 0.0' in figures
+    assert 'password_rotated_timestamp_seconds{account="billing_app",engine="main"}' in figures
     keys = static.request("LIST", "/v1/database/static-roles").data["keys"]
     assert keys == ["billing", "ledger", "legacy"]
     role = static.request("GET", "/v1/database/static-roles/ledger").data
     assert (role["rotation_schedule"], role["rotation_window"]) == ("0 3 * * 6", 14_400)
+
+
+def test_hvac_reads_and_rotates(static: Daemon, postgres: PostgresServer) -> None:
+    static.start()
+    with session(static.socket) as connection:
+        database = hvac.Client(url="http://localhost", session=connection).secrets.database
+        first = database.get_static_credentials("billing")["data"]
+        assert opens(postgres, first)
+        assert database.rotate_static_role_credentials("billing").status_code == 204
+        second = database.get_static_credentials("billing")["data"]
+        assert opens(postgres, second)
+        assert not opens(postgres, first)
+        assert "billing" in database.list_static_roles()["data"]["keys"]
+        assert database.read_static_role("billing")["data"]["username"] == "billing_app"
 
 
 def test_what_was_never_rotated_is_refused_with_the_time_when_it_is(static: Daemon) -> None:

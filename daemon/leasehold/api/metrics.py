@@ -15,6 +15,7 @@ from leasehold.api.replies import Reply
 from leasehold.errors import Invalid
 from leasehold.events.metrics import CONTENT_TYPE, Metrics
 from leasehold.inspection import Inspection, Status
+from leasehold.kept import KeptPasswords
 from leasehold.model import LeaseState
 from leasehold.reconcile.drift import Drift
 from leasehold.reconcile.findings import Finding, Kind, What
@@ -32,12 +33,14 @@ class MetricsHandlers:
         inspection: Inspection,
         drift: Drift,
         admission: Admission,
+        kept: KeptPasswords,
         metrics: Metrics,
     ) -> None:
         self._access = access
         self._inspection = inspection
         self._drift = drift
         self._admission = admission
+        self._kept = kept
         self._metrics = metrics
 
     @described(Field("format", Holds.TEXT, "prometheus, or nothing."), content="text/plain")
@@ -54,6 +57,7 @@ class MetricsHandlers:
             *self._of_engines(),
             *self._of_findings(findings),
             *_of_quotas(await self._admission.usage()),
+            *self._of_passwords(),
         )
         return Reply(raw=self._metrics.exposition(families), content_type=CONTENT_TYPE)
 
@@ -64,6 +68,25 @@ class MetricsHandlers:
         for engine in self._inspection.engine_statuses():
             up.add_metric([engine.name, engine.type], float(engine.state != "down"))
         yield up
+
+    def _of_passwords(self) -> Iterable[Metric]:
+        labels = ["engine", "account"]
+        rotated = GaugeMetricFamily(
+            "leasehold_password_rotated_timestamp_seconds",
+            "Since when a password that leasehold rotates holds.",
+            labels=labels,
+        )
+        failing = GaugeMetricFamily(
+            "leasehold_password_rotation_failures",
+            "Attempts at a rotation that failed since the last good one.",
+            labels=labels,
+        )
+        wall = self._inspection.clock.wall
+        for each in self._kept.all():
+            failing.add_metric([each.engine, each.account], each.failures)
+            if each.rotated_ms is not None:
+                rotated.add_metric([each.engine, each.account], wall(each.rotated_ms).timestamp())
+        return (rotated, failing)
 
     def _of_findings(self, findings: Iterable[Finding]) -> Iterable[Metric]:
         """Drift and orphans. Accounts are counted by engine and sort, since anybody may name one;

@@ -72,8 +72,8 @@ class _Mount:
         for theirs, fields in sorted(database.static_roles.items()):
             draft.notes.add(
                 f"{path}/static-roles/{theirs}",
-                f"leasehold has no static roles: leave the account {fields.get('username')} to"
-                " Vault, or give its callers a role of their own",
+                f"write the account {fields.get('username')} under static_roles yourself, and take"
+                " the role away from Vault before leasehold rotates it: only one of both can",
             )
 
     def _add_engine(self, theirs: str, name: str, fields: Fields) -> None:

@@ -111,7 +111,7 @@ def test_json_has_the_notes_and_the_validation(run: Run, vault: FakeVault, out: 
     assert len(found["validation"]["roles"]) == len(bundle(out).roles)
     about = {note["about"]: note["text"] for note in found["notes"]}
     assert "client_certificate" in about["database/roles/keys"]
-    assert "no static roles" in about["database/static-roles/etl"]
+    assert "under static_roles yourself" in about["database/static-roles/etl"]
 
 
 def test_a_mount_that_is_named_is_the_only_one(run: Run, vault: FakeVault, out: Path) -> None:
