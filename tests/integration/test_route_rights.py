@@ -19,7 +19,13 @@ PAGE = Path(__file__).parents[2] / "docs" / "access.md"
 ROLE = "database/creds/reader"
 LEASE = f"{ROLE}/{'a' * 26}"
 FILLED = {
-    **{"mount": "database", "operation": "creds", "role": "reader", "name": "reader"},
+    **{
+        "mount": "database",
+        "operation": "creds",
+        "role": "reader",
+        "name": "reader",
+        "engine": "main",
+    },
     **{"path": ROLE, "prefix": "database/creds", "lease_id": LEASE, "account": "x", "id": "1"},
     **{"method": "unix", "rest": "x", "request_id": "642f97c8-d580-4dd8-b494-78c1bcbd03e7"},
 }
