@@ -27,8 +27,11 @@ ROOT = Path(__file__).parents[2]
 BAD = ROOT / "policies" / "bad"
 MODELINE = "# yaml-language-server: $schema=.schema.json"
 TYPES, METHODS = installed_engine_types(), installed_method_types()
-ARITHMETIC = {("lease_limits", "database", "max_ttl")}
-"""How long `99999d` is takes arithmetic, which JSON Schema does not have."""
+ARITHMETIC = {
+    ("engines", "main", "root_rotation", "every"),
+    ("lease_limits", "database", "max_ttl"),
+}
+"""How long `99999d` or `1s` is takes arithmetic, which JSON Schema does not have."""
 
 
 def printed(*options: str) -> str:

@@ -163,8 +163,8 @@ async def test_whatever_an_engine_offers_is_asked_for_with_a_body(
 
 
 async def test_what_an_engine_does_not_offer_is_refused_with_what_it_does(many: ManyWays) -> None:
-    with pytest.raises(Invalid, match=r"database offers creds, .*, not static-creds"):
-        await Routed(many, OPERATIONS)("GET", "/v1/database/static-creds/reader")
+    with pytest.raises(Invalid, match=r"database offers creds, .*, not passwords"):
+        await Routed(many, OPERATIONS)("GET", "/v1/database/passwords/reader")
 
 
 async def test_the_operation_may_be_left_out_where_one_is_open_to_the_caller(
