@@ -13,7 +13,7 @@ from leasehold.clock import Clock
 from leasehold.ending import Ending, target_expiry
 from leasehold.engines.guarded import GuardedEngine
 from leasehold.errors import EngineError, LeaseholdError, outcome_of
-from leasehold.failpoints import hit
+from leasehold.failpoints import reach
 from leasehold.leases import lifecycle
 from leasehold.leases.annotation import annotations, comment
 from leasehold.leases.names import AccountNames, new_lease_id
@@ -94,7 +94,7 @@ class Creation:
             EventType.INTENDED, intent.issued_ms, intent, caller=order.caller, **order.grounds
         )
         told_there = annotations(intent) if order.role.annotate else {}
-        hit("issue.before-intent")
+        await reach("issue.before-intent")
         async with self._remover.claims.of(intent.id):
             if last_check is not None:
                 last_check(intent)
@@ -103,7 +103,7 @@ class Creation:
                     old=None, new=intent, events=(told,), limits=order.limits, recipe=order.recipe
                 )
             )
-            hit("issue.intended")
+            await reach("issue.intended")
             called_ms = self._clock.now_ms()
             try:
                 issued = await order.engine.issue(
@@ -115,7 +115,7 @@ class Creation:
                         labels=told_there,
                     )
                 )
-                hit("issue.created")
+                await reach("issue.created")
                 lease = lifecycle.activate(intent, issued.handle)
                 now_ms = self._clock.now_ms()
                 told = Event.new(
@@ -128,7 +128,7 @@ class Creation:
                     ms=str(now_ms - called_ms),
                 )
                 await self._store.write(Change(old=intent, new=lease, events=(told,)))
-                hit("issue.activated")
+                await reach("issue.activated")
             except BaseException as error:
                 await self._abandon(intent, error, order.caller)
                 raise
@@ -151,7 +151,7 @@ class Creation:
                 why=why,
                 grounds={"target": lease.target, **outcome_of(error)},
             )
-            hit("issue.abandoned")
+            await reach("issue.abandoned")
             await self._remover.remove([lease])
         except LeaseholdError as trouble:
             logger.warning("the expiry worker will revoke lease %s: %s", intent.id, trouble)

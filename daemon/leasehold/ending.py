@@ -10,7 +10,7 @@ from typing import Any
 
 from leasehold.clock import Clock
 from leasehold.errors import EngineError, LeaseholdError, outcome_of
-from leasehold.failpoints import hit
+from leasehold.failpoints import reach
 from leasehold.leases import lifecycle
 from leasehold.leases.store import Change, LeaseStore
 from leasehold.model import Caller, Cause, Event, EventType, Lease, LeaseState
@@ -44,6 +44,7 @@ class Ending:
         `grounds` say what allowed it to the caller.
         """
         async with self._remover.claims.of(lease_id):
+            await reach("revoke.claimed")
             lease = await self._store.get(lease_id)
             return lease is None or await self._end(lease, cause, caller, grounds, wait=wait)
 
@@ -60,7 +61,7 @@ class Ending:
             lease = await self.send_to_revoking(
                 lease, EventType.REVOKING, cause, caller, grounds=grounds
             )
-            hit("revoke.intended")
+            await reach("revoke.intended")
         elif grounds is not None:
             await self._tell_that_it_ends(lease, caller, grounds)
         if wait and lease.state is not LeaseState.REVOKED:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from leasehold.clock import Clock
 from leasehold.engines.guarded import GuardedEngine
 from leasehold.errors import EngineError, LeaseholdError
+from leasehold.failpoints import reach
 from leasehold.leases import lifecycle
 from leasehold.leases.store import Change, LeaseStore
 from leasehold.model import Cause, Event, EventType, Lease, LeaseState
@@ -123,6 +124,7 @@ class ExpiryWorker:
             try:
                 results: list[object] = [*await asyncio.gather(*lanes, return_exceptions=True)]
                 for batch in batches:
+                    await reach("expiry.taken")
                     results += await self._write_down(batch)
             finally:
                 for batch in batches:
@@ -135,6 +137,7 @@ class ExpiryWorker:
         while len(batches) < ROUND and (leases := await self._take_due(engine, pages)):
             batch = _Batch(leases, self._clock.now_ms())
             batches.append(batch)
+            await reach("expiry.selected")
             batch.away, there = await self._split(engine, batch.over)
             batch.abandoned = [lease for lease in there if lease.state is LeaseState.PENDING]
             batch.attempts = await self._remover.attempt(

@@ -19,7 +19,7 @@ from leasehold.creation import Creation, Order
 from leasehold.ending import Ending, target_expiry
 from leasehold.engines.registry import Engines
 from leasehold.errors import Conflict, Frozen, Invalid, LimitReached, Unavailable
-from leasehold.failpoints import hit
+from leasehold.failpoints import reach
 from leasehold.holding import Holding
 from leasehold.leases import lifecycle, ttl
 from leasehold.leases.freeze import Freeze
@@ -251,9 +251,9 @@ class Issuance:
         self._check_freeze(lease)
         if self._ends(lease):
             raise _over(lease)
-        hit("renew.before-target")
+        await reach("renew.before-target")
         await engine.renew(account, target_expiry(self.clock, expires_ms))
-        hit("renew.moved")
+        await reach("renew.moved")
         renewed = lifecycle.renew(lease, now_ms, expires_ms)
         told = Event.new(
             EventType.RENEWED,
@@ -266,7 +266,7 @@ class Issuance:
             ms=str(self.clock.now_ms() - now_ms),
         )
         await self._store.write(Change(old=lease, new=renewed, events=(told,)))
-        hit("renew.written")
+        await reach("renew.written")
         return RenewedLease(renewed, granted.ttl_s, True, granted.warnings)
 
     async def revoke(self, caller: Caller, lease_id: str, *, wait: bool = True) -> bool:

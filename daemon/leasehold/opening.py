@@ -13,6 +13,7 @@ from leasehold.events.audit_rotation import Rotation
 from leasehold.events.audit_search import AuditSearch
 from leasehold.events.forwarding import Forwarder, forwarders
 from leasehold.events.metrics import CountedAudit, Metrics
+from leasehold.failpoints import reach
 from leasehold.kept import KeptPasswords
 from leasehold.keys.keyfile import Key, load_or_create
 from leasehold.leases import sqlite_files
@@ -72,6 +73,7 @@ async def opened(
         try:
             kept = KeptPasswords(store)
             await kept.load()
+            await reach("start.opened")
             yield State(store, clock, key, kept, AuditSearch(path, chain_key), sinks)
         finally:
             await store.close()

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from leasehold import failpoints
 from leasehold.clock import Clock
 from leasehold.engines.guarded import GuardedEngine
 from leasehold.engines.registry import Engines
@@ -23,6 +22,7 @@ from leasehold.errors import (
     LeaseholdError,
     outcome_of,
 )
+from leasehold.failpoints import reach
 from leasehold.leases import lifecycle
 from leasehold.leases.claims import Claims
 from leasehold.leases.store import Change, LeaseStore
@@ -70,7 +70,7 @@ class Remover:
         single write. Raises Unavailable.
         """
         written = await self._store.write_many([_change(made, cause) for made in attempts])
-        failpoints.hit("revoke.written")
+        await reach("revoke.written")
         return [change.new for change in written]
 
     async def abandoned(self) -> int:
@@ -84,7 +84,10 @@ class Remover:
             new = lifecycle.revoke(lease, now_ms, Cause.CRASH, unproven=True)
             event = Event.new(EventType.ISSUE_FAILED, now_ms, new, why="the daemon died meanwhile")
             changes.append(Change(old=lease, new=new, events=(event,), may_delay_audit=True))
-        return len(await self._store.write_many(changes))
+        await reach("recover.read")
+        abandoned = await self._store.write_many(changes)
+        await reach("recover.written")
+        return len(abandoned)
 
     def forget(self, live: Collection[str]) -> None:
         """Drop the recipes that no live lease needs from memory; `live` holds the ids to keep."""
@@ -117,7 +120,7 @@ class Remover:
                 Attempt(lease, result, now_ms, settle_ms)
                 for (lease, _), result in zip(placed, results, strict=True)
             ]
-        failpoints.hit("revoke.removed")
+        await reach("revoke.removed")
         return attempts
 
     async def place(self, lease: Lease) -> tuple[GuardedEngine, Account]:

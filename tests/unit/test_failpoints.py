@@ -1,3 +1,4 @@
+import asyncio
 import errno
 import json
 import os
@@ -58,6 +59,52 @@ def test_a_point_can_be_slow(tmp_path: Path) -> None:
     assert time.monotonic() - began >= 0.02
 
 
+@pytest.mark.parametrize(
+    ("action", "raised"),
+    [
+        ("drop-connection", ConnectionResetError),
+        ("defect", RuntimeError),
+        ("cancel", asyncio.CancelledError),
+    ],
+)
+def test_an_armed_point_fails_in_the_way_that_was_asked_for(
+    tmp_path: Path, action: str, raised: type[BaseException]
+) -> None:
+    failpoints.arm(specification(tmp_path, {"p": {"action": action}}))
+    with pytest.raises(raised):
+        failpoints.hit("p")
+
+
+def test_no_more_hits_are_acted_on_than_were_asked_for(tmp_path: Path) -> None:
+    failpoints.arm(specification(tmp_path, {"p": {"action": "defect", "after": 1, "times": 2}}))
+    failpoints.hit("p")
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            failpoints.hit("p")
+    failpoints.hit("p")
+
+
+async def test_a_coroutine_that_hangs_holds_up_nobody_else(tmp_path: Path) -> None:
+    failpoints.arm(specification(tmp_path, {"p": {"action": "hang"}}))
+    async with asyncio.TaskGroup() as group:
+        hanging = group.create_task(failpoints.reach("p"))
+        await asyncio.sleep(0.01)
+        await failpoints.reach("q")
+        assert not hanging.done()
+        hanging.cancel()
+
+
+async def test_a_changed_specification_is_taken_over_and_judged_again(tmp_path: Path) -> None:
+    failpoints.arm(specification(tmp_path, {}))
+    await failpoints.reach("p")
+    specification(tmp_path, {"p": {"action": "raise"}})
+    with pytest.raises(OSError, match="p"):
+        await failpoints.reach("p")
+    specification(tmp_path, {"p": {"action": "kill"}}, 0o666)
+    with pytest.raises(ConfigError, match="writable by no other"):
+        await failpoints.reach("p")
+
+
 def test_a_kill_is_a_real_one(tmp_path: Path) -> None:
     path = specification(tmp_path, {"p": {"action": "kill"}})
     program = (
@@ -93,7 +140,7 @@ def test_a_broken_specification_is_refused(tmp_path: Path, points: str) -> None:
 
 
 def test_a_misspelt_action_is_refused_and_not_passed_over(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="allowed are kill, raise, full, sleep"):
+    with pytest.raises(ConfigError, match="allowed are kill, raise, full, drop-connection"):
         failpoints.arm(specification(tmp_path, {"p": {"action": "kil"}}))
 
 

@@ -24,6 +24,7 @@ from leasehold.api.token_parts import TokenParts
 from leasehold.api.wrapping import WRAP_TTL
 from leasehold.errors import Invalid, LeaseholdError, Unavailable, Unsupported
 from leasehold.events.metrics import Metrics
+from leasehold.failpoints import reach
 from leasehold.model import Caller
 from leasehold.secret import Secret
 
@@ -77,6 +78,7 @@ class Dispatcher:
                 reply = await self._reply(request, replace(caller, request=request_id))
             request[STATUS] = reply.status
             response = _rendered(reply, request_id)
+            await reach("reply.ready")
         except LeaseholdError as error:
             problem = problems.problem_of(error)
             if isinstance(error, Unsupported):
@@ -97,6 +99,7 @@ class Dispatcher:
             if reply.undelivered is not None:
                 await reply.undelivered()
             raise
+        await reach("reply.sent")
         for follow_up in reply.delivered:
             try:
                 await follow_up()

@@ -16,6 +16,7 @@ from leasehold.api.holds import Holds
 from leasehold.api.listening import ListeningSocket
 from leasehold.api.tls_door import TlsDoor
 from leasehold.api.tls_listening import TlsListener
+from leasehold.failpoints import reach
 from leasehold.identity.attestation import Attestation
 from leasehold.identity.peercred import attest
 from leasehold.model import Caller
@@ -148,7 +149,9 @@ class ApiServer:
         if self._tls is not None:
             self._tls.close()
         self._server.pre_shutdown()
+        await reach("stop.draining")
         await self._server.shutdown(drain_s)
+        await reach("stop.drained")
 
 
 def _turn_away(sock: socket.socket, caller: Caller) -> None:

@@ -13,6 +13,7 @@ from typing import TypeVar
 from leasehold.engines.breaker import Breaker
 from leasehold.engines.gate import Gate
 from leasehold.errors import EngineError, EngineTemporary
+from leasehold.failpoints import reach
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,9 @@ class Guard:
         error: EngineError
         try:
             async with asyncio.timeout(deadline_s), self.gate.passing():
+                await reach(f"engine.{verb}.calling")
                 result = await call()
+                await reach(f"engine.{verb}.called")
         except TimeoutError:
             error = EngineTemporary(f"no answer within {deadline_s:g} s", outcome_unknown=True)
         except StopAsyncIteration:

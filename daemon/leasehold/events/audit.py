@@ -128,6 +128,7 @@ class FileAudit:
         self._torn_at = os.fstat(self._file).st_size
         try:
             write_all(self._file, "".join(f"{line.text}\n" for line in lines).encode())
+            failpoints.hit("audit.written")
             os.fdatasync(self._file)
         except OSError:
             os.ftruncate(self._file, self._torn_at)

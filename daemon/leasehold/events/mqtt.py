@@ -27,6 +27,7 @@ from leasehold.events.messages import (
 )
 from leasehold.events.outbox import Outbox
 from leasehold.events.retrying import keep_trying, wait_s
+from leasehold.failpoints import reach
 from leasehold.model import AuditHead
 from leasehold.secret import Secret
 
@@ -131,6 +132,7 @@ class MqttPublisher:
                 if loop.time() >= until:
                     break
                 if waiting.seq > self._acknowledged:
+                    await reach("outbox.publishing")
                     await connection.publish(
                         event_message(
                             waiting.event,
@@ -140,6 +142,7 @@ class MqttPublisher:
                         )
                     )
                     self._acknowledged = waiting.seq
+                    await reach("outbox.acknowledged")
         except BaseException:
             with contextlib.suppress(Unavailable):
                 await self._record()
@@ -152,6 +155,7 @@ class MqttPublisher:
         """Take what was acknowledged out of the outbox; until then it is skipped, not resent."""
         if self._acknowledged > self._recorded:
             await self._store.published(self._acknowledged)
+            await reach("outbox.deleted")
             self._recorded = self._acknowledged
 
     def _checkpoint(self, head: AuditHead) -> Message:

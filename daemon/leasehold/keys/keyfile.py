@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from leasehold.errors import ConfigError
+from leasehold.failpoints import hit
 
 KEY_BYTES = 32
 
@@ -98,9 +99,11 @@ def _create(path: Path) -> Key:
             f"{path}: cannot make the key ({os.strerror(error.errno or 0)})"
         ) from error
     with os.fdopen(handle, "wb") as file:
+        hit("key.opened")
         file.write(base64.b64encode(value) + b"\n")
         file.flush()
         os.fsync(file.fileno())
+    hit("key.written")
     sync_directory(path.parent)
     return _key(value)
 

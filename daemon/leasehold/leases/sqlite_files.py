@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from leasehold.errors import ConfigError, Unavailable
+from leasehold.failpoints import hit
 from leasehold.leases.tokens import Token
 from leasehold.model import Lease
 
@@ -99,7 +100,10 @@ def migrate(db: sqlite3.Connection) -> None:
             f"the store has version {done}, this leasehold knows {len(scripts)}; upgrade leasehold"
         )
     for number, text in enumerate(scripts[done:], done + 1):
-        db.executescript(f"BEGIN IMMEDIATE; {text} PRAGMA user_version = {number}; COMMIT;")
+        db.executescript(f"BEGIN IMMEDIATE; {text} PRAGMA user_version = {number};")
+        hit("store.migrating")
+        db.execute("COMMIT")
+        hit("store.migrated")
 
 
 def free_bytes(state_dir: Path) -> int:

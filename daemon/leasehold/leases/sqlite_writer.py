@@ -129,8 +129,10 @@ class Writer:
         """Merge the log between two batches; SQLite itself would do it in somebody's commit."""
         self._unmerged += 1
         if self._unmerged >= MERGE_AFTER and self._jobs.empty():
+            failpoints.hit("store.merging")
             with contextlib.suppress(sqlite3.Error):  # as on a full disk; the log keeps everything
                 self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            failpoints.hit("store.merged")
             self._unmerged = 0
 
     def _finish(self, jobs: list[Job]) -> None:
@@ -187,6 +189,7 @@ class Writer:
                     events.extend(change.events)
                 events.extend(job.events)
                 events.extend(() if job.token is None else job.token.events)
+            failpoints.hit("store.changed")
             self._publish(events)
             self._keep_tally(tally, recipes)
             self.telling.tell(events, audit=audit)
@@ -197,6 +200,7 @@ class Writer:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
+        failpoints.hit("store.committed")
         self.tally, self._recipes = tally, recipes
         self.telling.committed()
         return results

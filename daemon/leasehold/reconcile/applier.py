@@ -15,7 +15,7 @@ from leasehold.bundle import Bundle, Generation
 from leasehold.clock import Clock
 from leasehold.engines.registry import Engines
 from leasehold.errors import ConfigError, LeaseholdError, Locked, PolicyRefused, Stale, Unsafe
-from leasehold.failpoints import hit
+from leasehold.failpoints import reach
 from leasehold.leases.store import LeaseStore
 from leasehold.model import Caller, Event, EventType
 from leasehold.reconcile.changes import Action, Plan, RoleUsage, Usage
@@ -259,12 +259,13 @@ class Applier:
             commit=snapshot.origin.commit,
             changes=_summary(plan),
         )
-        hit("apply.planned")
+        await reach("apply.planned")
         await self._store.keep(
             [applied.document(), outdated(number), *(order.document() for order in asked)], told
         )
-        hit("apply.written")
+        await reach("apply.written")
         self._serving.serve(prepared, number)
+        await reach("apply.served")
         await self._source.accepted(snapshot.origin)
         self.trouble = self._told = ""
         logger.info("generation %d is served: %s", number, _summary(plan))

@@ -12,6 +12,7 @@ from typing import Any
 from leasehold.clock import Clock
 from leasehold.engines.registry import Engines
 from leasehold.errors import Invalid, LeaseholdError, NotFound, Stale, Unavailable, Unsafe
+from leasehold.failpoints import reach
 from leasehold.leases.names import middle_of
 from leasehold.leases.store import LeaseStore
 from leasehold.model import Caller, Event, EventType
@@ -82,6 +83,7 @@ class OrphanRemoval:
                     allowed=",".join(sorted(allow)),
                 )
             )
+            await reach("orphans.told")
             outcomes: list[Outcome] = []
             for batch in _batches(orphans):
                 outcomes += await self._remove(batch, caller)
@@ -104,6 +106,7 @@ class OrphanRemoval:
             results = await self._engines.current(engine).revoke_many(accounts)
         except LeaseholdError as trouble:
             results = [trouble] * len(batch)
+        await reach("orphans.removed")
         left = {
             orphan.fingerprint: _why(result)
             for orphan, result in zip(batch, results, strict=True)

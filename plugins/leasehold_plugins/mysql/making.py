@@ -37,6 +37,7 @@ def make(session: Session, request: IssueRequest, password: str) -> None:
         plugin=recipes.plugin_of(role, session.server),
         password=password,
     )
+    failpoint("mysql.issue.connected")
     try:
         for command in recipes.creation(role, session.server, values, request.comment):
             session.execute(command)

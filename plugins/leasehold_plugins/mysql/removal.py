@@ -49,7 +49,9 @@ def remove(session: Session, accounts: Sequence[Account]) -> list[Removal | Engi
     """One result an account, in order. Raises EngineError when nothing could be done at all."""
     names = [account.name for account in accounts if account.target == session.target]
     standing = look(session, names)
-    trouble = {**_lock(session, standing), **_end_sessions(session, names)}
+    trouble = {**_lock(session, standing)}
+    failpoint("mysql.revoke.locked")
+    trouble |= _end_sessions(session, names)
     failpoint("mysql.revoke.disabled")
     objects = definers.look(session, _careful(accounts, standing))
     plain = [
@@ -60,6 +62,7 @@ def remove(session: Session, accounts: Sequence[Account]) -> list[Removal | Engi
         if login not in objects
     ]
     dropped = _drop_together(session, plain)
+    failpoint("mysql.revoke.dropped")
     results: list[Removal | EngineError] = []
     for account in accounts:
         logins = standing.get(account.name, ())

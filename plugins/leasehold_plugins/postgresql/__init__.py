@@ -103,6 +103,7 @@ class PostgresqlEngine(Engine):
         async with self._pools.issuing() as conn:
             if self._pools.target_of(conn) != account.target:
                 raise TargetChanged("PostgreSQL was replaced by another cluster meanwhile")
+            failpoint("postgresql.issue.connected")
             try:
                 await run_together(conn, commands)
             except psycopg.Error as error:

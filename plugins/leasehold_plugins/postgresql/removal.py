@@ -95,6 +95,7 @@ class Remover:
     async def _staged(self, conn: Connection, account: Account, oid: int) -> Removal:
         name = statements.identifier(account.name)
         await conn.execute(f"ALTER ROLE {name} NOLOGIN PASSWORD NULL CONNECTION LIMIT 0")
+        failpoint("postgresql.revoke.locked")
         if not is_superuser(conn):
             # What DROP OWNED and ending sessions ask for; it ends with the role.
             await conn.execute(f"GRANT {name} TO CURRENT_USER")
@@ -107,6 +108,7 @@ class Remover:
             else:
                 await self._disown(conn, commands, oid)
             await conn.execute(f"DROP ROLE IF EXISTS {name}")
+            failpoint("postgresql.revoke.dropped")
         except psycopg.Error as error:
             if error.sqlstate is None:
                 raise
@@ -154,6 +156,7 @@ async def _drop_together(
         if error.sqlstate is None:
             raise
         return frozenset()
+    failpoint("postgresql.revoke.dropped")
     # A session may have begun after we looked.
     await _end_sessions(conn, [found[name].oid for name in names])
     return frozenset(names)

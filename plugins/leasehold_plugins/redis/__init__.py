@@ -86,7 +86,9 @@ class RedisEngine(Engine):
         self._nodes.require(account.target)
 
         async def work(session: Session) -> None:
+            failpoint("redis.issue.connected")
             await session.ask("ACL", "SETUSER", account.name, *made)
+            failpoint("redis.issue.unsaved")
 
         results = await self._nodes.each(members, Lane.ISSUING, work, save=True)
         failpoint("redis.issue.sent")
