@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from typing import Any, NoReturn, TypeVar
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -57,13 +60,20 @@ class Rounds:
         self._wanted.set()
 
     async def run(self, work: Callable[[], Awaitable[object]]) -> NoReturn:
-        """Work for ever; what a round returns says by its truth whether something is left."""
+        """Work for ever; what a round returns says by its truth whether something is left.
+
+        A round that fails is made again: another start of the daemon would meet the same.
+        """
         pause_s = self._first_s
         while True:
             if self._wanted.is_set():
                 self._wanted.clear()
                 pause_s = self._first_s
-            left = await work()
+            left: object = True
+            try:
+                left = await work()
+            except Exception:
+                logger.exception("a round failed: a defect of leasehold")
             try:
                 async with asyncio.timeout(pause_s if left else None):
                     await self._wanted.wait()

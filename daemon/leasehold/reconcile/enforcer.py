@@ -93,6 +93,10 @@ class Enforcer:
                 except LeaseholdError as trouble:
                     logger.error("an order waits: %s", trouble)
                     progress = Progress()
+                except Exception:
+                    # Whatever is wrong with one order, the others are carried out.
+                    logger.exception("an order waits: a defect of leasehold")
+                    progress = Progress()
                 if progress is not None:
                     left.append(progress)
         return left

@@ -105,6 +105,10 @@ class IncidentResponse:
             except LeaseholdError as trouble:
                 logger.error("incident %s waits: %s", incident.id, trouble)
                 standing = True
+            except Exception:
+                # Whatever is wrong with one incident, the others are responded to.
+                logger.exception("incident %s waits: a defect of leasehold", incident.id)
+                standing = True
         return standing
 
     async def _revoke(self, incident: Incident) -> bool:
