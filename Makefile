@@ -18,7 +18,7 @@ STAMP := $(VENV)/.installed
 help: ## Show this list
 	@echo 'leasehold: credentials that die on their own'
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 .PHONY: demo
 demo: $(STAMP) ## Show a lease from issue to expiry, nothing to install (about half a minute)
@@ -42,6 +42,16 @@ lint: $(STAMP) ## Check style, types, layers, sizes
 fuzz: $(STAMP) ## Send 20,000 requests at random to a real daemon (about ten minutes)
 	@tools/servers
 	FUZZ_REQUESTS=$${FUZZ_REQUESTS:-20000} $(BIN)/python -m pytest -q -s tests/integration/test_fuzz.py $(ARGS)
+
+.PHONY: chaos
+chaos: $(STAMP) ## Break things under load, and count what is left (about 20 minutes)
+	@tools/servers
+	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+.PHONY: chaos-long
+chaos-long: $(STAMP) ## The same as a release is held to: thousands of kills (hours)
+	@tools/servers
+	PYTHONPATH=tests $(BIN)/python -m chaos --size long $(ARGS)
 
 .PHONY: bench
 bench: $(STAMP) ## Measure speed, as ratios in one run

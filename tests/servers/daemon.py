@@ -80,6 +80,8 @@ access:
 class Daemon:
     """`leasehold serve` over a private state directory; killed and started again at will."""
 
+    program: tuple[str, ...] = ("-m", "leasehold")
+
     def __init__(
         self,
         folder: Path,
@@ -115,7 +117,7 @@ class Daemon:
             self.failpoints.write_text(json.dumps(failpoints))
             self.failpoints.chmod(0o600)
             environment["LEASEHOLD_FAILPOINTS"] = str(self.failpoints)
-        command = [sys.executable, "-m", "leasehold", "serve"]
+        command = [sys.executable, *self.program, "serve"]
         command += ["--policies", str(self.policies), "--state-dir", str(self.state)]
         command += ["--socket", str(self.socket)]
         command += self.flags

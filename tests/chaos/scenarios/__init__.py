@@ -1,0 +1,1 @@
+"""One module a scenario; `chaos.runner` finds them by their names."""
