@@ -5,7 +5,8 @@ command line does only when `LEASEHOLD_FAILPOINTS` names one that root or the da
 nobody else may write. The API cannot reach it. Once armed, a file that has changed is read anew.
 
 A specification is JSON: `{"issue.created": {"action": "kill", "after": 3, "times": 1}}`. `after`
-counts the hits that pass first, `times` those that are acted on then (without it, all). `action` is
+counts the hits that pass first, `times` those that are acted on then (without it, all). Which they
+were is told in a file beside the specification, with the suffix `.met`. `action` is
 
     kill              SIGKILL to ourselves
     raise, full       OSError: EIO, ENOSPC
@@ -61,6 +62,8 @@ class _Armed:
             return 0.0
         if "times" in point:
             point["times"] -= 1
+        with self._path.with_suffix(".met").open("a") as met:
+            met.write(f"{name}\n")
         match point["action"]:
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)

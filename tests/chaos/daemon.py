@@ -45,8 +45,14 @@ class ChaosDaemon(Daemon):
         self.started_at = time.monotonic()
         self.start(failpoints=points or {}, wait=wait)
 
+    def met(self, point: str) -> bool:
+        """Whether the daemon acted on `point` since it was told what to act on."""
+        met = self.failpoints.with_suffix(".met")
+        return met.exists() and point in met.read_text().splitlines()
+
     def arm(self, points: Points) -> None:
         """Have the running daemon act on these, and no others."""
+        self.failpoints.with_suffix(".met").unlink(missing_ok=True)
         fresh = self.failpoints.with_suffix(".new")
         fresh.write_text(json.dumps(points))
         fresh.chmod(0o600)

@@ -114,6 +114,7 @@ class Load:
             threading.Thread(target=self._ask, args=(random.Random(seed * 100 + number),))
             for number in range(CLIENTS)
         ]
+        self.asked = 0
         self.trouble: list[BaseException] = []
 
     def __enter__(self) -> "Load":
@@ -140,6 +141,7 @@ class Load:
             due = max(due + self._pause_s, time.monotonic())
             try:
                 self._one(dice, mine)
+                self.asked += 1
             except NotSent:
                 continue
             except BaseException as error:

@@ -84,6 +84,16 @@ def test_no_more_hits_are_acted_on_than_were_asked_for(tmp_path: Path) -> None:
     failpoints.hit("p")
 
 
+def test_what_was_acted_on_is_told_beside_the_specification(tmp_path: Path) -> None:
+    path = specification(tmp_path, {"p": {"action": "defect", "after": 1}})
+    failpoints.arm(path)
+    failpoints.hit("p")
+    assert not path.with_suffix(".met").exists()
+    with pytest.raises(RuntimeError):
+        failpoints.hit("p")
+    assert path.with_suffix(".met").read_text() == "p\n"
+
+
 async def test_a_coroutine_that_hangs_holds_up_nobody_else(tmp_path: Path) -> None:
     failpoints.arm(specification(tmp_path, {"p": {"action": "hang"}}))
     async with asyncio.TaskGroup() as group:

@@ -58,6 +58,7 @@ def _fault(trial: Trial, point: Point, action: str, seed: int) -> Record:
         trial.daemon.arm({**point.also, point.name: fault})
         PROVOKE[point.provoke](trial)
         time.sleep(FAULT_S)
+        met = trial.daemon.met(point.name)
         trial.daemon.arm({})
     what = {"point": point.name, "action": action, "seed": seed}
     if not trial.daemon.alive:
@@ -68,7 +69,8 @@ def _fault(trial: Trial, point: Point, action: str, seed: int) -> Record:
     stuck = [Violation("lanes", text) for text in _stuck_lanes(trial)]
     settled = trial.settle(SETTLE_S)
     seconds = time.monotonic() - began
-    return Record.of(Settled(seconds, [*stuck, *settled.violations], settled.census), **what)
+    found = [*stuck, *settled.violations]
+    return Record.of(Settled(seconds, found, settled.census), reached=met, **what)
 
 
 def _stuck_lanes(trial: Trial) -> Iterator[str]:

@@ -21,6 +21,9 @@ from chaos.trial import Trial
 PLAN = "T6"
 RATE = 30.0
 LIFE_S = (0.2, 2.0)
+MEET_S = 3.0
+AT = ("store.changed", "store.commit", "store.committed", "audit.append", "audit.written")
+"""Half way through a write, where most can be lost; or at any instant."""
 IMAGE_MB = 384
 MOUNT = "loop,commit=600,noatime,data=ordered"
 
@@ -40,14 +43,19 @@ def run(stage: Stage) -> Iterator[Record]:
 
 def _cut(trial: Trial, image: Path, dice: random.Random, number: int) -> Record:
     seed, life_s = dice.randrange(2**31), dice.uniform(*LIFE_S)
+    point = dice.choice(["", *AT])
     with trial.load(rate=RATE, seed=seed):
         time.sleep(life_s)
+        if point:
+            trial.daemon.arm({point: {"action": "kill", "after": dice.randrange(5)}})
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                trial.daemon.wait_dead(MEET_S)
         trial.daemon.kill()
         cut(trial.daemon.state, image)
         trial.was_killed()
     trial.start()
     settled = trial.settle(deep=number % 10 == 0)
-    return Record.of(settled, number=number, life_s=round(life_s, 2), seed=seed)
+    return Record.of(settled, number=number, point=point, life_s=round(life_s, 2), seed=seed)
 
 
 def cut(mounted: Path, image: Path) -> None:
