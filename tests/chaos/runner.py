@@ -48,20 +48,31 @@ class Runner:
     """Plays scenarios in one world and writes down each record."""
 
     def __init__(
-        self, world: World, folder: Path, size: Size, seed: int, only: Sequence[str], out: TextIO
+        self,
+        world: World,
+        folder: Path,
+        out: TextIO,
+        *,
+        size: Size,
+        seed: int,
+        only: Sequence[str] = (),
+        times: int | None = None,
     ) -> None:
         self._world = world
         self._folder = folder
         self._size = size
         self._seed = seed
         self._only = only
+        self._times = times
         self._out = out
 
     def play(self, name: str, within_s: float | None) -> Outcome:
         """All runs of one scenario, or those that begin within `within_s`."""
         module, began = scenario(name), time.monotonic()
         outcome = Outcome(name, module.PLAN)
-        stage = Stage(self._world, self._folder, self._size, self._seed, only=self._only)
+        stage = Stage(
+            self._world, self._folder, self._size, self._seed, only=self._only, wanted=self._times
+        )
         for record in module.run(stage):
             outcome.records.append(record)
             self._write(name, record)
@@ -113,6 +124,7 @@ def main() -> int:
     parser.add_argument("--only", choices=names(), action="append", help="may be repeated")
     parser.add_argument("--point", action="append", default=[], help="of crash and faults only")
     parser.add_argument("--engine", choices=ENGINES, action="append", help="may be repeated")
+    parser.add_argument("--times", type=int, help="rounds or kills, instead of the size's")
     parser.add_argument("--within-s", type=float, help="the most that one scenario may take")
     parser.add_argument("--planted", choices=("all", "none", "only"), default="all")
     parser.add_argument("--out", type=Path, help="where the report goes; default: chaos-<date>")
@@ -133,7 +145,15 @@ def main() -> int:
             "size": wanted.size.value,
         }
         records.write(json.dumps({"machine": machine}) + "\n")
-        runner = Runner(made, Path(folder), wanted.size, wanted.seed, tuple(wanted.point), records)
+        runner = Runner(
+            made,
+            Path(folder),
+            records,
+            size=wanted.size,
+            seed=wanted.seed,
+            only=tuple(wanted.point),
+            times=wanted.times,
+        )
         hunts = [runner.hunt(bug) for bug in BUGS] if wanted.planted != "none" else []
         played = [] if wanted.planted == "only" else wanted.only or names()
         outcomes = [runner.play(name, wanted.within_s) for name in played]

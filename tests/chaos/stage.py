@@ -53,6 +53,7 @@ class Stage:
     seed: int
     planted: str = ""
     only: Sequence[str] = ()
+    wanted: int | None = None
 
     @contextmanager
     def trial(self, **how: Any) -> Iterator[Trial]:
@@ -61,7 +62,9 @@ class Stage:
             yield made
 
     def times(self, *, small: int, ci: int, long: int) -> int:
-        """How often, by size."""
+        """How often, by size, or as often as is `wanted`."""
+        if self.wanted is not None:
+            return self.wanted
         return {Size.SMALL: small, Size.CI: ci, Size.LONG: long}[self.size]
 
 

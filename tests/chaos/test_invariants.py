@@ -15,6 +15,7 @@ ID, OVER = "pg/creds/app/aaaa", "pg/creds/app/bbbb"
 ROW = Row(ID, "active", "pg", "lh_a", NOW_MS - 1_000, NOW_MS + 60_000, NOW_MS + 90_000, reason="n1")
 ENDED = replace(ROW, id=OVER, state="revoked", account="lh_b", expires_ms=NOW_MS, reason="n2")
 HEAD = Head(9, "mac")
+END_MS = ROW.expires_ms
 
 
 def told(account: str, *events: str, ends_ms: int = NOW_MS + 60_000) -> Told:
@@ -181,6 +182,10 @@ def test_every_invariant_is_broken_by_some_census(invariant: str) -> None:
         pytest.param(
             audited(("intended", NOW_MS), ("issued", NOW_MS), ("renewed", NOW_MS + 60_000)),
             id="a renewal",
+        ),
+        pytest.param(
+            audited(("intended", END_MS), ("issued", END_MS), ("renewed", 1), ("expiring", END_MS)),
+            id="a renewal that a crash kept from being committed",
         ),
         pytest.param(broken(heard=None, waiting=[]), id="no broker"),
         pytest.param(broken(told={}, delayed=3), id="audit lines wait"),

@@ -8,6 +8,8 @@ from chaos.stage import Record, Size, Stage, totals
 from chaos.trial import EARLY, Trial
 
 PLAN = "T5"
+RATE, LONG_RATE = 30.0, 60.0
+"""A long run has to come to 50,000 leases in 1,000 lives."""
 LIFE_S = (0.2, 3.0)
 WHILE_STARTING = 0.2
 """The share of kills that fall into a start."""
@@ -19,7 +21,7 @@ LATE_S = 6.0
 def run(stage: Stage) -> Iterator[Record]:
     dice = random.Random(stage.seed)
     kills = stage.times(small=4, ci=60, long=1000)
-    rate = stage.times(small=30, ci=30, long=60)
+    rate = LONG_RATE if stage.size is Size.LONG else RATE
     with stage.trial(flags=("--audit-file-mb", "1")) as trial:
         trial.start()
         while trial.kills < kills:
