@@ -28,7 +28,8 @@ _BEGINNINGS = {"intended", "issued", "renewed"}
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the invariants are asked about. `early` is a census of a daemon as old, cycles ago."""
+    """What the invariants are asked about. `early` is an early census of the same
+    process."""
 
     census: Census
     journal: Journal
@@ -195,16 +196,17 @@ def i10_deadlines_never_grow(it: Evidence) -> Iterator[str]:
 
 
 def i11_nothing_grows(it: Evidence) -> Iterator[str]:
-    """Descriptors, threads and memory of the process stay what they were many cycles ago."""
+    """Descriptors, threads and memory of one process stay what they were many faults ago."""
     if it.early is None or it.early.process is None or it.census.process is None:
         return
     now, then = it.census.process, it.early.process
     for name in ("descriptors", "threads", "sockets"):
         grown = getattr(now, name) - getattr(then, name)
         if grown > GROWTH:
-            yield f"the daemon has {grown} {name} more than many cycles ago"
-    if now.resident_mb - then.resident_mb > GROWTH_MB:
-        yield f"the daemon has {now.resident_mb - then.resident_mb:.0f} MB more than cycles ago"
+            yield f"the daemon has {grown} {name} more than many faults ago"
+    grown_mb = now.resident_mb - then.resident_mb
+    if grown_mb > GROWTH_MB:
+        yield f"the daemon has {grown_mb:.0f} MB more than many faults ago"
 
 
 def i12_the_ledger_is_whole(it: Evidence) -> Iterator[str]:

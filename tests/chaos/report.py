@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.report import percentile
 from chaos.facts import Violation
 from chaos.stage import Record
 
@@ -58,17 +59,21 @@ def verdict(outcomes: Iterable[Outcome], hunts: Sequence[Hunt]) -> str:
 def text(machine: Mapping[str, Any], outcomes: Sequence[Outcome], hunts: Sequence[Hunt]) -> str:
     """The report."""
     parts = [", ".join(f"{name} {value}" for name, value in machine.items()), ""]
-    parts += _table(
-        (
-            "scenario",
-            "plan",
-            "runs",
-            "not met",
-            "violations",
-            "clean after p50/p99/max s",
-            "took s",
-        ),
-        [_line(outcome) for outcome in outcomes],
+    parts += (
+        []
+        if not outcomes
+        else _table(
+            (
+                "scenario",
+                "plan",
+                "runs",
+                "not met",
+                "violations",
+                "clean after p50/p99/max s",
+                "took s",
+            ),
+            [_line(outcome) for outcome in outcomes],
+        )
     )
     parts += ["", *_figures(outcomes), *_violations(outcomes), *_missed(outcomes)]
     if hunts:
@@ -82,13 +87,10 @@ def text(machine: Mapping[str, Any], outcomes: Sequence[Outcome], hunts: Sequenc
 
 def _line(outcome: Outcome) -> Sequence[str]:
     spans = outcome.settled_s
-    clean = "" if not spans else "/".join(f"{_at(spans, part):.1f}" for part in (50, 99, 100))
+    parts = (0.5, 0.99, 1.0)
+    clean = "/".join(f"{percentile(spans, part):.1f}" for part in parts) if spans else ""
     counts = (len(outcome.runs), len(outcome.missed), len(outcome.violations))
     return (outcome.name, outcome.plan, *map(str, counts), clean, f"{outcome.seconds:.0f}")
-
-
-def _at(values: Sequence[float], percent: int) -> float:
-    return values[min(len(values) - 1, len(values) * percent // 100)]
 
 
 def _hunted(hunt: Hunt) -> str:

@@ -127,6 +127,9 @@ def main() -> int:
     parser.add_argument("--times", type=int, help="rounds or kills, instead of the size's")
     parser.add_argument("--within-s", type=float, help="the most that one scenario may take")
     parser.add_argument("--planted", choices=("all", "none", "only"), default="all")
+    parser.add_argument(
+        "--bug", choices=[bug.name for bug in BUGS], action="append", help="may be repeated"
+    )
     parser.add_argument("--out", type=Path, help="where the report goes; default: chaos-<date>")
     wanted = parser.parse_args()
 
@@ -154,7 +157,8 @@ def main() -> int:
             only=tuple(wanted.point),
             times=wanted.times,
         )
-        hunts = [runner.hunt(bug) for bug in BUGS] if wanted.planted != "none" else []
+        bugs = [bug for bug in BUGS if not wanted.bug or bug.name in wanted.bug]
+        hunts = [runner.hunt(bug) for bug in bugs] if wanted.planted != "none" else []
         played = [] if wanted.planted == "only" else wanted.only or names()
         outcomes = [runner.play(name, wanted.within_s) for name in played]
     told = text(machine, outcomes, hunts)

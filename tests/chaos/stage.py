@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from bench.report import percentile
 from chaos.facts import Violation
 from chaos.trial import Settled, Trial, trial
 from chaos.world import World
@@ -71,11 +72,11 @@ class Stage:
 def totals(trial: Trial) -> dict[str, Any]:
     """How much was done in a trial, for its last record; how late leases ended by themselves."""
     census = trial.census()
-    late_ms = sorted(
+    late_ms = [
         row.ended_ms - row.expires_ms
         for row in census.rows.values()
         if row.cause == "ttl" and row.ended_ms is not None
-    )
+    ]
     unknown = {ask.nonce for ask in trial.journal.unknown()}
     active = [row for row in census.rows.values() if row.state == "active"]
     return {
@@ -84,13 +85,12 @@ def totals(trial: Trial) -> dict[str, Any]:
         "kills": trial.kills,
         "unknown": len(unknown),
         "active though unknown": sum(row.reason in unknown for row in active),
-        "overrun_ms": {
-            "n": len(late_ms),
-            **{f"p{part}": _at(late_ms, part) for part in (50, 99)},
-            "max": late_ms[-1] if late_ms else 0,
-        },
+        "overrun_ms": _spread(late_ms),
     }
 
 
-def _at(values: Sequence[int], percent: int) -> int:
-    return values[min(len(values) - 1, len(values) * percent // 100)] if values else 0
+def _spread(values: Sequence[int]) -> dict[str, float]:
+    if not values:
+        return {"n": 0}
+    parts = {"p50": 0.5, "p99": 0.99, "max": 1.0}
+    return {"n": len(values), **{name: percentile(values, at) for name, at in parts.items()}}

@@ -136,12 +136,11 @@ def secrets() -> Iterator[str]:
 @pytest.mark.parametrize("dress", sorted({name for name, _ in dresses("x" * 32)}))
 def test_a_secret_is_found_in_every_dress_and_never_told(tmp_path: Path, dress: str) -> None:
     secret, *others = (password for password, _ in zip(secrets(), range(50), strict=False))
-    for number, (name, form) in enumerate(dresses(secret)):
-        if name == dress:
-            file = tmp_path / "log"
-            file.write_bytes(b"some text before: " + form + b" and behind it")
-            [found] = leaks([*others, secret], [file])
-            assert (str(len(others)) in found, secret in found, number >= 0) == (True, False, True)
+    for form in [form for name, form in dresses(secret) if name == dress]:
+        file = tmp_path / "log"
+        file.write_bytes(b"some text before: " + form + b" and behind it")
+        [found] = leaks([*others, secret], [file])
+        assert (str(len(others)) in found, secret in found) == (True, False)
 
 
 def test_a_secret_is_found_behind_other_text_in_base64(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ SETTLE_S = 10.0
 """The bar: a clean census within this time after a restart."""
 POLL_S = 0.1
 EARLY = 10
-"""The life of the daemon that later ones are compared with."""
+"""The census of one process that its later ones are compared with."""
 _numbers = itertools.count()
 
 
@@ -53,10 +53,11 @@ class Trial:
         self._hearing = hearing
         self._observer: Observer | None = None
         self._early: Census | None = None
-        self._lives = 0
+        self._counted = 0
 
     def start(self, points: Points | None = None) -> None:
         """Start the daemon, and wait until it serves."""
+        self._early, self._counted = None, 0
         self.daemon.run(points)
 
     def kill(self, points: Points | None = None, *, then_start: bool = True) -> None:
@@ -100,8 +101,8 @@ class Trial:
             found = self.judged(census)
             now = time.monotonic()
             if not found or now > until:
-                self._lives += 1
-                if self._lives == EARLY:
+                self._counted += 1
+                if self._counted == EARLY:
                     self._early = census
                 return Settled(now - self.daemon.started_at, found, census)
             time.sleep(POLL_S)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 
 from chaos.stage import Record, Size, Stage, totals
-from chaos.trial import EARLY, Trial
+from chaos.trial import Trial
 
 PLAN = "T5"
 RATE, LONG_RATE = 30.0, 60.0
@@ -44,6 +44,6 @@ def _kill(trial: Trial, rate: float, dice: random.Random) -> Record:
             trial.daemon.kill()
             trial.was_killed()
     trial.start()
-    deep = trial.kills % DEEP_EVERY < 2 and trial.kills > EARLY
+    deep = trial.kills % DEEP_EVERY < 2
     settled = trial.settle(deep=deep)
     return Record.of(settled, kills=trial.kills, life_s=round(life_s, 2), seed=seed)
