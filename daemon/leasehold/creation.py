@@ -25,7 +25,8 @@ from leasehold.removal import Remover, account_of
 logger = logging.getLogger(__name__)
 
 PENDING_MS = 60_000
-"""An intent still pending after this time was abandoned; the expiry worker revokes it."""
+"""An intent still pending after this time, or at its deadline, that nobody works on was abandoned;
+the expiry worker revokes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +180,7 @@ class Creation:
             ttl_ms=order.ttl_s * 1000,
             expires_ms=now_ms + order.ttl_s * 1000,
             max_expires_ms=now_ms + order.max_ttl_s * 1000,
-            next_ms=now_ms + PENDING_MS,
+            next_ms=now_ms + min(PENDING_MS, order.ttl_s * 1000),
             labels=order.labels,
             holder=order.holder,
         )

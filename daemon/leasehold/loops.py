@@ -31,8 +31,20 @@ async def eternal_tasks() -> AsyncIterator[Start]:
 
 
 async def _eternal(name: str, work: Coroutine[Any, Any, None]) -> NoReturn:
-    await work
+    try:
+        await work
+    except asyncio.CancelledError as stray:
+        if _is_cancelled():
+            raise
+        # Its group would take that for an end that was asked for, and go on without it.
+        raise RuntimeError(f"{name} was cancelled, and nobody asked for that") from stray
     raise RuntimeError(f"{name} ended by itself")
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancelled the task that runs; else a CancelledError is a defect."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def all_of(works: Iterable[Awaitable[T]]) -> list[T]:
@@ -72,7 +84,9 @@ class Rounds:
             left: object = True
             try:
                 left = await work()
-            except Exception:
+            except (Exception, asyncio.CancelledError) as defect:
+                if isinstance(defect, asyncio.CancelledError) and _is_cancelled():
+                    raise
                 logger.exception("a round failed: a defect of leasehold")
             try:
                 async with asyncio.timeout(pause_s if left else None):
