@@ -19,7 +19,8 @@ RESOLVED_MS = 60_000
 """What a client did not receive is revoked within this time."""
 STEP_MS = 1_000
 """The audit tells ends by the wall clock, which is slewed a little."""
-GROWTH = 5
+GROWTH = 12
+"""What three engines may still open until all of their few connections are in use."""
 GROWTH_MB = 40.0
 _FINAL = {"revoked", "expired", "forced"}
 _BEGINNINGS = {"intended", "issued", "renewed"}

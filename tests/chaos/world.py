@@ -14,6 +14,8 @@ from servers.redis import RedisServer
 ENGINES = ("pg", "my", "rd")
 """PostgreSQL, MariaDB, Redis: names of engines, of their mounts and of their targets."""
 STATEMENT_TIMEOUT_S = 2
+CONNECTIONS = 8
+"""So few that clients at work soon have them all open, and nothing grows after that."""
 _ROLES = """\
     default_ttl: 10s
     max_ttl: 1h
@@ -42,6 +44,7 @@ _ENGINE = """\
       username: "{user}"
       password: env:CHAOS_{name}_PASSWORD
       statement_timeout: {timeout}
+      max_connections: {connections}
 """
 
 Server = PostgresServer | PrivateMariadb | RedisServer
@@ -88,7 +91,14 @@ def _engine(name: str, server: Server, port: int) -> str:
         url = f"postgresql://127.0.0.1:{port}/app?sslmode=disable"
     else:
         url = f"{kind}://127.0.0.1:{port}"
-    return _ENGINE.format(name=name, type=kind, url=url, user=user, timeout=STATEMENT_TIMEOUT_S)
+    return _ENGINE.format(
+        name=name,
+        type=kind,
+        url=url,
+        user=user,
+        timeout=STATEMENT_TIMEOUT_S,
+        connections=CONNECTIONS,
+    )
 
 
 def _recipe(name: str) -> str:
