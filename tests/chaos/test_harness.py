@@ -15,12 +15,14 @@ from chaos.runner import names, scenario
 from chaos.stage import Record
 
 ROOT = Path(__file__).parents[2]
+ENGINES = ("postgresql", "mysql", "redis")
 _POINT = re.compile(r'(?:hit|reach|failpoint)\(\s*f?"([a-z.{}-]+)"')
 
 
 def in_the_source() -> set[str]:
-    """Every failpoint in the daemon and its engines; one a verb stands for all of its engine's."""
-    files = [*(ROOT / "daemon").rglob("*.py"), *(ROOT / "plugins").rglob("*.py")]
+    """Every failpoint in the daemon and in the engines that the harness has servers for."""
+    engines = [ROOT / "plugins" / "leasehold_plugins" / name for name in ENGINES]
+    files = [file for folder in (ROOT / "daemon", *engines) for file in folder.rglob("*.py")]
     found = {name for file in files for name in _POINT.findall(file.read_text())}
     return {name for name in found if "{" not in name}
 
