@@ -97,7 +97,7 @@ def two_answers() -> Evidence:
 
 
 def grown() -> Evidence:
-    early = replace(good(), process=Process(14, 5, 8, 80.0))
+    early = replace(good(), process=Process(7, 5, 8, 80.0))
     return Evidence(good(), journal(), early)
 
 

@@ -258,29 +258,6 @@ async def test_an_order_is_taken_while_the_audit_cannot_be_written(tmp_path: Pat
 
 
 @on_virtual_time
-async def test_an_order_that_meets_a_defect_holds_up_no_other_and_is_carried_out_later(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "failpoints.json"
-    path.write_text('{"enforce.page": {"action": "defect", "times": 1}}')
-    path.chmod(0o600)
-    async with bulk(tmp_path / "world") as (world, many):
-        await world.issue(READER)
-        await world.issue(BRIEF)
-        await many.revoke(READER)
-        await many.revoke(BRIEF)
-        failpoints.arm(path)
-        try:
-            await world.enforcer.carry_out()
-        finally:
-            failpoints.disarm()
-        await world.sweep()
-        assert len(await live(world)) == 1
-        await many.step()
-        assert await live(world) == {}
-
-
-@on_virtual_time
 async def test_orders_that_are_over_are_kept_for_a_while(tmp_path: Path) -> None:
     async with bulk(tmp_path) as (world, many):
         first = await many.revoke(READER)

@@ -12,7 +12,7 @@ from fakes.engine import Fault
 from fakes.policy import HOLDER, OPERATOR, a_bundle
 from fakes.world import World
 from leasehold import failpoints
-from leasehold.errors import EnginePermanent, EngineTemporary, ErrorClass, Unavailable
+from leasehold.errors import EnginePermanent, EngineTemporary, ErrorClass
 from leasehold.model import Cause, EventType, LeaseState
 from leasehold.plugin import Removal, Stage
 
@@ -273,26 +273,6 @@ async def test_on_a_full_disk_accounts_still_end_and_the_ledger_follows(
         assert [(await world.lease(it.lease.id)).state for it in ending] == ["revoked"] * 3
         assert (await world.lease(warned.lease.id)).warned
         await world.audited()
-
-
-@on_virtual_time
-async def test_what_an_issue_that_failed_could_not_even_revoke_ends_at_its_deadline(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "failpoints.json"
-    path.write_text('{"store.commit": {"action": "full", "after": 1, "times": 3}}')
-    path.chmod(0o600)
-    async with running(tmp_path / "world") as world:
-        failpoints.arm(path)
-        try:
-            with pytest.raises(Unavailable):
-                await world.issue(ttl_s=5)
-        finally:
-            failpoints.disarm()
-        [lease] = await world.leases()
-        assert (lease.state, list(world.target.accounts)) == (LeaseState.PENDING, [lease.account])
-        await asyncio.sleep(7.2)
-        assert not world.target.accounts
 
 
 @on_virtual_time

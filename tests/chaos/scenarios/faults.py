@@ -18,6 +18,8 @@ from chaos.trial import Settled, Trial
 PLAN = "T2"
 RATE = 25.0
 FAULT_S = 1.5
+FLAGS = ("--audit-file-mb", "0.05")
+"""Audit files are full soon, so that what is tried at their change is met."""
 ACTS = 3
 """How often a point fails: enough to open a breaker."""
 SETTLE_S = 20.0
@@ -41,7 +43,7 @@ def run(stage: Stage) -> Iterator[Record]:
     else:
         dice.shuffle(cases)
         cases = cases[: MOST[stage.size]]
-    with stage.trial() as trial:
+    with stage.trial(flags=FLAGS) as trial:
         trial.start()
         for _ in range(stage.times(small=1, ci=1, long=10)):
             for point, action in cases:
