@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.planted import BUGS, Bug
+from chaos.planted import BUGS
 from chaos.runner import scenario
 from chaos.stage import Record, Size, Stage
 from chaos.world import World
@@ -15,7 +15,8 @@ from servers.redis import RedisServer
 
 pytestmark = pytest.mark.servers
 
-FOUND_FAST = [bug for bug in BUGS if bug.name in ("late_intent", "no_fence")]
+[FOUND_FAST] = [bug for bug in BUGS if bug.name == "late_intent"]
+"""All twelve are hunted by `make chaos`."""
 
 
 @pytest.fixture
@@ -42,7 +43,6 @@ def test_every_promise_is_kept(made: World, tmp_path: Path, name: str) -> None:
     assert any(record.reached for record in records)
 
 
-@pytest.mark.parametrize("bug", FOUND_FAST, ids=lambda bug: bug.name)
-def test_a_planted_bug_is_found(made: World, tmp_path: Path, bug: Bug) -> None:
-    stage = Stage(made, tmp_path, Size.SMALL, 1, bug.name, bug.only)
-    assert any(record.violations for record in scenario(bug.scenario).run(stage))
+def test_a_planted_bug_is_found(made: World, tmp_path: Path) -> None:
+    stage = Stage(made, tmp_path, Size.SMALL, 1, FOUND_FAST.name, FOUND_FAST.only)
+    assert any(record.violations for record in scenario(FOUND_FAST.scenario).run(stage))

@@ -20,7 +20,7 @@ LATE_S = 6.0
 
 def run(stage: Stage) -> Iterator[Record]:
     dice = random.Random(stage.seed)
-    kills = stage.times(small=4, ci=60, long=1000)
+    kills = stage.times(small=3, ci=60, long=1000)
     rate = LONG_RATE if stage.size is Size.LONG else RATE
     with stage.trial(flags=("--audit-file-mb", "1")) as trial:
         trial.start()
