@@ -11,7 +11,7 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
-JOBS ?= $(shell cores=$$(nproc); echo $$(( cores > 2 ? cores : 2 )))
+JOBS ?= $(shell cores=$$(nproc); echo $$(( cores > 3 ? cores : 3 )))
 STAMP := $(VENV)/.installed
 
 .PHONY: help
