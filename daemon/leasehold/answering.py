@@ -18,6 +18,7 @@ from leasehold.api.irrevocable import IrrevocableHandlers
 from leasehold.api.metrics import MetricsHandlers
 from leasehold.api.openapi import document
 from leasehold.api.policy import PolicyHandlers
+from leasehold.api.quarantine import QuarantineHandlers
 from leasehold.api.quotas import QuotaHandlers
 from leasehold.api.renewals import FailedRenewals
 from leasehold.api.revocations import RevocationHandlers
@@ -34,6 +35,9 @@ from leasehold.identity.attestation import Attestation
 from leasehold.inspection import Inspection
 from leasehold.reconcile.incident_response import IncidentResponse
 from leasehold.reconcile.orphan_removal import OrphanRemoval
+from leasehold.reconcile.quarantine import Quarantine
+from leasehold.reconcile.quarantine_look import QuarantineLook
+from leasehold.reconcile.quarantine_rebuild import Rebuilding
 from leasehold.reconcile.revocations import Revocations
 from leasehold.reconcile.sealing import Sealing
 from leasehold.reconciling import Reconciling
@@ -46,9 +50,14 @@ class Answering:
     dispatcher: Dispatcher
     tokens: TokenParts
     response: IncidentResponse
+    quarantine: Quarantine
 
     def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
         """What runs as long as the daemon does, by name."""
+        return {"quarantine": self.quarantine.run()}
+
+    def ending_tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What ends tokens and leases by itself, and waits while the daemon is quarantined."""
         return {**self.tokens.tasks(), "incidents": self.response.run()}
 
 
@@ -65,7 +74,12 @@ def answering_of(
     """All routes over the core; `troubles` says what keeps the daemon from being well."""
     access, store, clock, engines = core.access, core.store, core.clock, core.engines
     inspection = Inspection(
-        access=access, store=store, engines=engines, clock=clock, troubles=troubles
+        access=access,
+        store=store,
+        engines=engines,
+        clock=clock,
+        troubles=troubles,
+        hold=core.hold,
     )
     handlers = Handlers(core.issuance, inspection, FailedRenewals(time.monotonic))
     audit = AuditReader(search)
@@ -73,10 +87,11 @@ def answering_of(
     urgent, response = incident_handlers(
         access, store, clock, engines, core.ending, core.freeze, core.background, loops.expiry.hurry
     )
-    removal = OrphanRemoval(loops.drift, engines, store, clock)
+    removal = OrphanRemoval(loops.drift, engines, store, clock, core.hold)
     revocations = Revocations(
         access, store, clock, core.book, core.background, loops.enforcer.wake, loops.forcing.wake
     )
+    quarantine = quarantine_of(core, loops, search)
     table = routes(
         handlers,
         PolicyHandlers(access, loops.applier, store, clock, loops.enforcer.settle),
@@ -95,5 +110,28 @@ def answering_of(
         urgent,
         SealHandlers(sealing),
         RotationHandlers(access, loops.rotations, clock),
+        QuarantineHandlers(quarantine, clock),
     )
-    return Answering(Dispatcher(table, metrics, tokens), tokens, response)
+    return Answering(Dispatcher(table, metrics, tokens), tokens, response, quarantine)
+
+
+def quarantine_of(core: Core, loops: Reconciling, search: AuditSearch) -> Quarantine:
+    """What an operator releases a quarantine with."""
+    look = QuarantineLook(
+        access=core.access,
+        store=core.store,
+        clock=core.clock,
+        engines=core.engines,
+        names=core.names,
+        accounts=loops.accounts,
+        search=search,
+        rebuilding=Rebuilding(core.access, core.store.tokens, core.serving.recipe_of),
+    )
+    return Quarantine(
+        access=core.access,
+        store=core.store,
+        clock=core.clock,
+        hold=core.hold,
+        look=look,
+        remover=core.remover,
+    )

@@ -17,6 +17,7 @@ from leasehold.holding import Holding
 from leasehold.issuance import Issuance
 from leasehold.kept import KeptPasswords
 from leasehold.leases.freeze import Freeze
+from leasehold.leases.hold import Hold
 from leasehold.leases.names import AccountNames
 from leasehold.leases.sqlite import SQLiteStore
 from leasehold.methods.catalog import installed_methods
@@ -40,6 +41,7 @@ class Core:
     names: AccountNames
     access: Access
     admission: Admission
+    hold: Hold
     freeze: Freeze
     book: RevocationBook
     remover: Remover
@@ -60,10 +62,11 @@ def core_of(state: State, work: asyncio.TaskGroup) -> Core:
     names = AccountNames(store.deployment_id, key.derive("account tag"))
     access = Access(serving.current, store, clock)
     admission = Admission(serving.current, serving.operations, engines, store, clock)
-    remover = Remover(store, engines, clock)
+    hold = Hold()
+    remover = Remover(store, engines, clock, hold)
     ending = Ending(store, clock, remover)
     creation = Creation(store=store, clock=clock, names=names, remover=remover, ending=ending)
-    freeze, book, background = Freeze(), RevocationBook(store), Background(work)
+    freeze, book, background = Freeze(hold), RevocationBook(store), Background(work)
     holding = Holding(store, ending)
     issuance = Issuance(
         access=access,
@@ -90,6 +93,7 @@ def core_of(state: State, work: asyncio.TaskGroup) -> Core:
         names=names,
         access=access,
         admission=admission,
+        hold=hold,
         freeze=freeze,
         book=book,
         remover=remover,

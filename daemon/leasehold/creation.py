@@ -90,6 +90,7 @@ class Creation:
         Raises LimitReached, Unavailable and EngineError: then nothing is left behind, or what may
         be left is queued for revocation.
         """
+        self._remover.hold.check()
         intent = self._intent(order)
         told = Event.new(
             EventType.INTENDED, intent.issued_ms, intent, caller=order.caller, **order.grounds

@@ -27,9 +27,11 @@ from leasehold.identity.peercred import in_user_namespace
 from leasehold.keys.sealflag import SealFlag
 from leasehold.loops import eternal_tasks
 from leasehold.model import EventType
-from leasehold.opening import opened
+from leasehold.opening import State, opened
 from leasehold.publishing import publisher as publisher_of
+from leasehold.publishing import retained
 from leasehold.reconcile.sealing import Sealing, Unsealing, may_serve
+from leasehold.reconcile.suspicion import Signs, standing
 from leasehold.reconciling import reconciling_of
 from leasehold.sealed import until_unsealed
 from leasehold.settings import Settings
@@ -76,22 +78,25 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
         metrics = Metrics()
         state = await stack.enter_async_context(opened(settings, metrics, by.key if by else None))
         store, clock = state.store, state.clock
+        quarantine = await standing(store, clock, await _signs(settings, state))
         if not await may_serve(store, clock, flag, by):
             return True
         work = asyncio.TaskGroup()  # entered below: what cannot start must not be wrapped by it
         core = core_of(state, work)
+        if quarantine is not None:
+            core.hold.begin(quarantine.why)
         stack.push_async_callback(core.engines.close)
         stack.callback(core.holding.close)
         loops = reconciling_of(core, settings)
         generation = await loops.applier.start()
         await loops.drills.start()
-        if abandoned := await core.remover.abandoned():
+        if quarantine is None and (abandoned := await core.remover.abandoned()):
             logger.warning("a crash left %d intents; their accounts are revoked", abandoned)
         spec = SocketSpec(settings.socket, settings.socket_mode, settings.socket_group)
         listening = ListeningSocket(spec)
         stack.callback(listening.close)
         tls = None if settings.tls is None else TlsListener(settings.tls, clock)
-        publisher = await publisher_of(settings, store, clock)
+        publisher = await publisher_of(settings, store, clock, core.hold)
         start = await stack.enter_async_context(eternal_tasks())
         await stack.enter_async_context(work)
 
@@ -119,6 +124,7 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
                 *loops.drills.troubles(),
                 *loops.rotations.troubles(),
                 *core.freeze.troubles(),
+                *core.hold.troubles(),
                 *api.troubles(),
                 *(sink.trouble for sink in state.sinks if sink.trouble),
             ),
@@ -145,7 +151,9 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, upkeep.reload_soon)
 
         await upkeep.tell(EventType.STARTED, version=__version__, digest=generation.bundle.digest)
-        tasks = {**loops.tasks(), **answering.tasks(), **upkeep.tasks()}
+        held = {**loops.ending_tasks(), **answering.ending_tasks()}
+        waiting = {name: core.hold.after(task) for name, task in held.items()}
+        tasks = {**waiting, **loops.tasks(), **answering.tasks(), **upkeep.tasks()}
         for name, task in {**tasks, "holders": core.holding.run()}.items():
             start(name, task)
         if publisher is not None:
@@ -164,3 +172,15 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
         await api.close(settings.drain_s)
         await upkeep.tell(EventType.STOPPED)
         return sealing.done
+
+
+async def _signs(settings: Settings, state: State) -> Signs:
+    """What there is to tell an older store by; a new one is not asked about."""
+    head = state.store.audit_head
+    return Signs(
+        known=head.seq if head else 0,
+        knew=state.store_knew,
+        last=state.audit_last,
+        kept=await retained(settings, state.store.deployment_id) if head else None,
+        asked=settings.quarantine,
+    )

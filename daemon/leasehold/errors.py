@@ -21,7 +21,8 @@
     │   ├── EnginePermanent         another try will fail alike
     │   └── TargetChanged           this is not the target that the account was made at
     └── Unavailable                 leasehold cannot keep its promise just now, so it refuses
-        └── Sealed                  somebody had it forget its key, until it is unsealed
+        ├── Sealed                  somebody had it forget its key, until it is unsealed
+        └── Quarantined             its store may be an old one, until somebody releases it
 
 Whose fault it was decides what happens: an operator mends a file, a caller mends a request, the
 remover tries again. A text here is shown to people, so it never carries a secret nor the text of a
@@ -167,6 +168,12 @@ class Sealed(Unavailable):
     """The daemon has no key and does nothing until it is unsealed, or is about to be so."""
 
     code = "sealed"
+
+
+class Quarantined(Unavailable):
+    """The store may be older than what happened, and nobody has released it yet."""
+
+    code = "quarantined"
 
 
 class ErrorClass(StrEnum):

@@ -7,13 +7,17 @@ from leasehold.access import Access
 from leasehold.clock import Clock
 from leasehold.engines.registry import Engines, EngineStatus
 from leasehold.errors import NotFound
+from leasehold.leases.hold import Hold
 from leasehold.leases.store import Counts, LeaseStore
 from leasehold.model import Caller, Lease, LeaseState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How the daemon fares. `degraded` says in one line each what keeps it from being well."""
+    """How the daemon fares. `degraded` says in one line each what keeps it from being well.
+
+    `quarantine` is why its store is thought to be an older one, empty when it is not.
+    """
 
     deployment: str
     generation: int
@@ -21,6 +25,7 @@ class Status:
     counts: Counts
     events_waiting: int
     clock_suspect: bool
+    quarantine: str
     degraded: tuple[str, ...]
 
 
@@ -35,12 +40,14 @@ class Inspection:
         engines: Engines,
         clock: Clock,
         troubles: Callable[[], Sequence[str]],
+        hold: Hold | None = None,
     ) -> None:
         self.clock = clock
         self._access = access
         self._store = store
         self._engines = engines
         self._troubles = troubles
+        self._hold = hold or Hold()
 
     async def lookup(self, caller: Caller, lease_id: str) -> Lease:
         """One lease, the caller's own or one it may list. Raises NotFound."""
@@ -104,6 +111,7 @@ class Inspection:
             counts=counts,
             events_waiting=await self._store.outbox_size(),
             clock_suspect=self.clock.suspect,
+            quarantine=self._hold.why,
             degraded=(*_about(counts, clock_suspect=self.clock.suspect), *self._troubles()),
         )
 

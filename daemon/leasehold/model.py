@@ -137,6 +137,7 @@ class EventType(StrEnum):
     EXPIRED = "expired"
     OVERDUE = "overdue"
     FORCED = "forced"
+    ADOPTED = "adopted"
     REVOCATION_ORDERED = "revocation-ordered"
     REVOCATION_FINISHED = "revocation-finished"
     INCIDENT_OPENED = "incident-opened"
@@ -178,6 +179,9 @@ class EventType(StrEnum):
     CEILING_NEAR = "ceiling-near"
     CLOCK_SUSPECT = "clock-suspect"
     CLOCK_SETTLED = "clock-settled"
+    QUARANTINE_BEGUN = "quarantine-begun"
+    QUARANTINE_RELEASING = "quarantine-releasing"
+    QUARANTINE_RELEASED = "quarantine-released"
     DAEMON_SEALED = "daemon-sealed"
     DAEMON_UNSEALED = "daemon-unsealed"
     STARTED = "started"
@@ -195,6 +199,7 @@ PUBLISHED = frozenset(
         EventType.EXPIRED,
         EventType.OVERDUE,
         EventType.FORCED,
+        EventType.ADOPTED,
         EventType.REVOCATION_ORDERED,
         EventType.REVOCATION_FINISHED,
         EventType.INCIDENT_OPENED,
@@ -228,6 +233,8 @@ PUBLISHED = frozenset(
         EventType.RESPONSE_LOST,
         EventType.QUOTA_REACHED,
         EventType.CEILING_NEAR,
+        EventType.QUARANTINE_BEGUN,
+        EventType.QUARANTINE_RELEASED,
         EventType.DAEMON_SEALED,
         EventType.DAEMON_UNSEALED,
     }

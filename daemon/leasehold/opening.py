@@ -25,7 +25,8 @@ from leasehold.settings import Settings
 class State:
     """The store takes writes, and `kept` was read from it.
 
-    `search` reads the audit; `sinks` have its lines waiting for them.
+    `search` reads the audit; `sinks` have its lines waiting for them. `store_knew` and `audit_last`
+    are of the audit as it was found (see `FileAudit`).
     """
 
     store: SQLiteStore
@@ -33,6 +34,8 @@ class State:
     key: Key
     kept: KeptPasswords
     search: AuditSearch
+    store_knew: int
+    audit_last: int
     sinks: Sequence[Forwarder]
 
 
@@ -74,6 +77,7 @@ async def opened(
             kept = KeptPasswords(store)
             await kept.load()
             await reach("start.opened")
-            yield State(store, clock, key, kept, AuditSearch(path, chain_key), sinks)
+            search = AuditSearch(path, chain_key)
+            yield State(store, clock, key, kept, search, audit.store_knew, audit.found, sinks)
         finally:
             await store.close()

@@ -3,15 +3,21 @@
 from leasehold.bundle import Reference
 from leasehold.clock import Clock
 from leasehold.events.broker import Broker
+from leasehold.events.messages import DaemonState
 from leasehold.events.mqtt import MqttPublisher
+from leasehold.events.retained import retained_head
 from leasehold.events.sealed_status import SealedStatus
+from leasehold.leases.hold import Hold
 from leasehold.leases.sqlite import SQLiteStore
+from leasehold.model import AuditHead
 from leasehold.policy.references import resolve
 from leasehold.secret import Secret
 from leasehold.settings import Settings
 
 
-async def publisher(settings: Settings, store: SQLiteStore, clock: Clock) -> MqttPublisher | None:
+async def publisher(
+    settings: Settings, store: SQLiteStore, clock: Clock, hold: Hold
+) -> MqttPublisher | None:
     """Publishes the events of `store`; None without a broker. Raises ConfigError."""
     if settings.mqtt is None:
         return None
@@ -21,6 +27,7 @@ async def publisher(settings: Settings, store: SQLiteStore, clock: Clock) -> Mqt
         store=store,
         clock=clock,
         deployment=settings.deployment or store.deployment_id,
+        state=lambda: DaemonState.QUARANTINED if hold.why else DaemonState.ONLINE,
     )
 
 
@@ -33,6 +40,17 @@ async def sealed_status(
     deployment = settings.deployment or deployment_id
     broker = Broker.at(settings.mqtt, await _password(settings), f"leasehold-{deployment}")
     return SealedStatus(broker, clock, deployment)
+
+
+async def retained(settings: Settings, deployment_id: str) -> AuditHead | None:
+    """The latest line of the audit that the broker knows of; None without a broker, or when it
+    cannot say. Raises ConfigError.
+    """
+    if settings.mqtt is None:
+        return None
+    deployment = settings.deployment or deployment_id
+    broker = Broker.at(settings.mqtt, await _password(settings), f"leasehold-{deployment}")
+    return await retained_head(broker, deployment)
 
 
 async def _password(settings: Settings) -> Secret | None:

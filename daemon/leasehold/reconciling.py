@@ -27,6 +27,7 @@ class Reconciling:
 
     applier: Applier
     drills: Drills
+    accounts: AccountLook
     drift: Drift
     expiry: ExpiryWorker
     enforcer: Enforcer
@@ -36,13 +37,15 @@ class Reconciling:
 
     def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
         """What runs as long as the daemon does, by name."""
+        return {"policy source": self.applier.follow(), "drift": self.drift.run()}
+
+    def ending_tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What makes or ends leases by itself, and waits while the daemon is quarantined."""
         return {
             "expiry": self.expiry.run(),
             "orders": self.enforcer.run(),
             "forcing": self.forcing.run(),
-            "policy source": self.applier.follow(),
             "drills": self.schedule.run(),
-            "drift": self.drift.run(),
             "rotations": self.rotations.schedule.run(),
         }
 
@@ -74,19 +77,22 @@ def reconciling_of(core: Core, settings: Settings) -> Reconciling:
         drill=core.drill,
         background=core.background,
     )
+    accounts = AccountLook(core.store, core.clock, core.names)
     drift = Drift(
         generation=core.serving.current,
         policy_trouble=partial(not_served, applier),
         engines=core.engines,
         store=core.store,
         clock=core.clock,
-        accounts=AccountLook(core.store, core.clock, core.names),
+        accounts=accounts,
+        hold=core.hold,
         every_s=settings.drift_every_s,
     )
     expiry = ExpiryWorker(core.store, core.clock, core.remover)
     return Reconciling(
         applier=applier,
         drills=drills,
+        accounts=accounts,
         drift=drift,
         expiry=expiry,
         enforcer=Enforcer(core.store, core.clock, core.ending, core.book, expiry.hurry),

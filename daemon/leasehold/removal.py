@@ -25,6 +25,7 @@ from leasehold.errors import (
 from leasehold.failpoints import reach
 from leasehold.leases import lifecycle
 from leasehold.leases.claims import Claims
+from leasehold.leases.hold import Hold
 from leasehold.leases.store import Change, LeaseStore
 from leasehold.model import Cause, Event, EventType, Lease, LeaseState, Recipe
 from leasehold.plugin import Account, Removal, Stage
@@ -48,8 +49,11 @@ class Attempt:
 class Remover:
     """Takes accounts away by the recipes that were frozen when they were made (rule W15)."""
 
-    def __init__(self, store: LeaseStore, engines: Engines, clock: Clock) -> None:
+    def __init__(
+        self, store: LeaseStore, engines: Engines, clock: Clock, hold: Hold | None = None
+    ) -> None:
         self.claims = Claims()
+        self.hold = hold or Hold()
         self._store = store
         self._engines = engines
         self._clock = clock
@@ -59,8 +63,11 @@ class Remover:
         """Make one attempt for each lease; returns them as they stand in the ledger afterwards.
 
         The caller holds their claims and has read them since. Raises Unavailable when the ledger
-        refuses the outcome; the attempt is then repeated, revoking being idempotent.
+        refuses the outcome; the attempt is then repeated, revoking being idempotent. In quarantine
+        there is no attempt.
         """
+        if self.hold.why:
+            return list(leases)
         return await self.settle(await self.attempt(leases), cause)
 
     async def settle(self, attempts: Iterable[Attempt], cause: Cause | None = None) -> list[Lease]:

@@ -64,6 +64,7 @@ class Settings:
     log_level: str = "info"
     log_format: Literal["text", "json"] = "text"
     allow_user_namespace: bool = False
+    quarantine: bool = False
     audit_file_mb: float = 256
     audit_file_days: float | None = None
     audit_keep_days: float | None = None
@@ -230,6 +231,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         log_level=values["log_level"],
         log_format=values["log_format"],
         allow_user_namespace=values["allow_user_namespace"],
+        quarantine=values["quarantine"],
         audit_file_mb=float(values["audit_file_mb"]),
         audit_file_days=number("audit_file_days"),
         audit_keep_days=number("audit_keep_days"),

@@ -157,6 +157,11 @@ def _of_daemon(status: Status) -> Iterable[Metric]:
             "Whether the wall clock stepped: nothing is issued.",
             status.clock_suspect,
         ),
+        (
+            "quarantined",
+            "Whether an older store was put back: nothing is issued, no account is taken away.",
+            bool(status.quarantine),
+        ),
         ("degraded", "How many lines of trouble leasehold status has.", len(status.degraded)),
     ):
         yield GaugeMetricFamily(f"leasehold_{name}", about, value=float(value))

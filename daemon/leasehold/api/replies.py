@@ -116,6 +116,7 @@ def status(found: Status, version: str) -> dict[str, Any]:
         "policy_digest": found.policy_digest,
         "events_waiting": found.events_waiting,
         "clock_suspect": found.clock_suspect,
+        "quarantine": found.quarantine or None,
         "degraded": list(found.degraded),
         "version": version,
         "deployment": found.deployment,

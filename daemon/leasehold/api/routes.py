@@ -21,6 +21,7 @@ from leasehold.api.irrevocable import IrrevocableHandlers
 from leasehold.api.logins import LoginHandlers
 from leasehold.api.metrics import MetricsHandlers
 from leasehold.api.policy import PolicyHandlers
+from leasehold.api.quarantine import QuarantineHandlers
 from leasehold.api.quotas import QuotaHandlers
 from leasehold.api.replies import Reply
 from leasehold.api.revocations import RevocationHandlers
@@ -86,6 +87,7 @@ def routes(
     incidents: IncidentHandlers,
     seal: SealHandlers,
     rotation: RotationHandlers,
+    quarantine: QuarantineHandlers,
 ) -> tuple[Route, ...]:
     """The table, first match first."""
     state, mounts, rights = vault.state, vault.mounts, vault.rights
@@ -156,6 +158,8 @@ def routes(
         _route(GET, "leasehold/incidents/{id}", incidents.incident),
         _route(WRITE, "leasehold/incidents/{id}/revoke", incidents.revoke),
         _route(WRITE, "leasehold/incidents/{id}/close", incidents.close),
+        _route(GET, "leasehold/quarantine", quarantine.show),
+        _route(WRITE, "leasehold/quarantine/release", quarantine.release),
         _route(GET | WRITE, "leasehold/plan", policy.plan, BUNDLE_BYTES),
         _route(WRITE, "leasehold/apply", policy.apply),
         _route(GET, "leasehold/generations", policy.generations),

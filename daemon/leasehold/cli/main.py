@@ -42,6 +42,7 @@ COMMANDS = {
     "openapi": "Print the interface as an OpenAPI document.",
     "orphans": "Find accounts without a lease, and remove them.",
     "plan": "Show what an apply would do.",
+    "quarantine": "See what an older store does not know, and have it put right.",
     "quotas": "Show how much of each limit is used.",
     "read": "Issue a credential and print it.",
     "renew": "Move the end of a lease.",

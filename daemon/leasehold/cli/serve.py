@@ -37,6 +37,7 @@ from leasehold.cli.output import examples
 @click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error.")
 @click.option("--json", "log_format", flag_value="json", help="Log JSON, one object a line.")
 @click.option("--allow-user-namespace", is_flag=True, default=None, help="See operations.md.")
+@click.option("--quarantine", is_flag=True, default=None, help="An older store was put back.")
 @click.option("--audit-file-mb", metavar="MB", help="Size at which a new audit file is begun.")
 @click.option("--audit-file-days", metavar="DAYS", help="Age at which one is begun.")
 @click.option("--audit-keep-days", metavar="DAYS", help="How long full audit files are kept.")

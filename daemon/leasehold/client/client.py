@@ -11,6 +11,7 @@ from leasehold.client.connection import send, sending
 from leasehold.client.endpoint import Endpoint, endpoint_of
 from leasehold.client.incidents import IncidentCalls
 from leasehold.client.policy import PolicyCalls
+from leasehold.client.quarantine import QuarantineCalls
 from leasehold.client.replies import (
     IssuedCredential,
     RenewedLease,
@@ -38,7 +39,14 @@ PAGE = 500
 
 
 class Client(
-    TokenCalls, SecretIdCalls, IncidentCalls, PolicyCalls, RotationCalls, SealCalls, WorldCalls
+    TokenCalls,
+    SecretIdCalls,
+    IncidentCalls,
+    PolicyCalls,
+    QuarantineCalls,
+    RotationCalls,
+    SealCalls,
+    WorldCalls,
 ):
     """Talks to the daemon at `address`; a call takes at most `timeout_s` between two bytes.
 

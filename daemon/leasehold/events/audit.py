@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 AGAIN = timedelta(minutes=1)
 """How long to wait after a new file could not be begun."""
+KNEW = "knew"
+"""The detail of a note on an older store that says which line it once knew."""
 _WRITING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _RESUMING = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -53,8 +55,10 @@ def _nobody(lines: Sequence[Written]) -> None:
 class FileAudit:
     """Appends to the file at `path`. `wall` turns lease time into UTC; `boot` names this start.
 
-    `tell` hears of every line that is durable. Used from the store's writer thread only. Made
-    before that starts; raises ConfigError then.
+    `tell` hears of every line that is durable. `store_knew` is the number of the last line that the
+    store once knew, if it is an older store that knows it no more, else 0; `found` is that of the
+    last line that stood there. Used from the store's writer thread only. Made before that starts;
+    raises ConfigError then.
     """
 
     def __init__(
@@ -80,13 +84,15 @@ class FileAudit:
         self._not_before: datetime | None = None
         try:
             clear_up(path)
-            self._head, flagged = _resume(path, key, head)
+            self._head, flagged, self.store_knew = _resume(path, key, head)
+            self.found = self._head.seq
             self._first, self._since = _beginning(path, key, self._head.seq + 1)
             self._file = os.open(path, _WRITING, 0o600)
             sync_directory(path.parent)
+            knew = {KNEW: str(self.store_knew)} if self.store_knew else {}
             for found in flagged:
                 logger.error("%s: %s", path, found)
-                self._write([self._line({"event": BROKEN, "detail": {"why": found}})])
+                self._write([self._line({"event": BROKEN, "detail": {"why": found, **knew}})])
         except OSError as error:
             raise ConfigError(f"{path}: cannot be used as audit ({error.strerror})") from error
 
@@ -198,8 +204,9 @@ class FileAudit:
             full.unlink()
 
 
-def _resume(path: Path, key: bytes, head: AuditHead) -> tuple[AuditHead, list[str]]:
-    """Where to go on: the last good line, and what to flag if it is not where it should be.
+def _resume(path: Path, key: bytes, head: AuditHead) -> tuple[AuditHead, list[str], int]:
+    """Where to go on: the last good line, what to flag if it is not where it should be, and the
+    number of a line that an older store knows no more.
 
     Lines beyond the store's head are legal, since a crash may fall between them and the commit;
     but not those that were written when the store knew more than it does now. A torn last line is
@@ -212,22 +219,32 @@ def _resume(path: Path, key: bytes, head: AuditHead) -> tuple[AuditHead, list[st
             last = fields_of(line, key) if line else None
             if last is not None and last["seq"] >= head.seq:
                 file.truncate(end)
-                known = last.get("stored", 0)
-                back = f"the store knows {head.seq} lines of the audit, and once knew {known}"
-                return head_of(last), [f"{back}: an older store"] if known > head.seq else []
+                knew = _knew(last)
+                if last["seq"] == head.seq or knew <= head.seq:
+                    return head_of(last), [], 0
+                back = f"the store knows {head.seq} lines of the audit, and once knew {knew}"
+                return head_of(last), [f"{back}: an older store"], knew
             if end == 0 and head.seq == 0:
                 file.truncate(0)
-                return head, []
+                return head, [], 0
     except FileNotFoundError:
         if head.seq == 0:
-            return head, []
-        return head, [f"the audit is missing; the store knows {head.seq} lines"]
+            return head, [], 0
+        return head, [f"the audit is missing; the store knows {head.seq} lines"], 0
     aside = path.with_name(f"{path.name}.broken-{head.seq}")
     path.rename(aside)
     found = "no good line" if last is None else f"line {last['seq']}"
-    return head, [
-        f"the audit ended with {found} but the store knows {head.seq}; kept as {aside.name}"
-    ]
+    why = f"the audit ended with {found} but the store knows {head.seq}; kept as {aside.name}"
+    return head, [why], 0
+
+
+def _knew(last: Line) -> int:
+    """The last line that the store ever knew, by the last line that there is.
+
+    A start that noted an older store may have died before the store knew of the note.
+    """
+    noted = last["detail"].get(KNEW, 0) if last["event"] == BROKEN else 0
+    return max(int(last.get("stored", 0)), int(noted))
 
 
 def _beginning(path: Path, key: bytes, default: int) -> tuple[int, datetime | None]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from leasehold.model import AuditHead, Event
+from leasehold.model import AuditHead, Event, EventType, Lease
 
 KEY_PURPOSE = "audit chain"
 """What the chain's key is derived for."""
@@ -58,9 +58,26 @@ def event_fields(event: Event, wall: Callable[[int], datetime]) -> dict[str, obj
         fields["expires"] = instant(wall(lease.expires_ms))
         if lease.cause:
             fields["cause"] = lease.cause
+        if event.type in (EventType.ISSUED, EventType.ADOPTED):
+            fields["made"] = _made(lease, wall)
     if event.detail:
         fields["detail"] = {key: text[:TEXT_CHARS] for key, text in event.detail.items()}
     return fields
+
+
+def _made(lease: Lease, wall: Callable[[int], datetime]) -> Line:
+    """What else of a new lease is needed to put it back into a store that does not know it."""
+    told = {
+        "issued": instant(wall(lease.issued_ms)),
+        "max_expires": instant(wall(lease.max_expires_ms)),
+        "engine": lease.engine,
+        "owner": lease.owner,
+        "tenant": lease.tenant,
+        "target": lease.target,
+        "holder": lease.holder,
+        "handle": dict(lease.handle),
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def caller_words(fields: Line) -> str:

@@ -85,6 +85,19 @@ class AuditSearch:
         lines = tuple(line for line in found.lines if _is_of_request(line, request_id))
         return Found(lines, found.whole, found.left_out)
 
+    def since(self, number: int) -> Iterator[Line]:
+        """Every line behind line `number`, the newest first. Raises OSError."""
+        with Reading(self._path) as reading:
+            for _, file in reading.backward():
+                handle = file.fileno()
+                for text in self._lines_with(b'{"seq":', handle, 0, os.fstat(handle).st_size):
+                    line = self._verified(text, f"what came behind line {number}")
+                    if line is None:
+                        continue
+                    if line["seq"] <= number:
+                        return
+                    yield line
+
     def or_older(self, found: Found) -> str:
         """The end of a sentence that says that nothing was found."""
         if found.whole or self._reach_bytes is None:

@@ -35,6 +35,7 @@ class DaemonState(StrEnum):
     """What subscribers are told of the daemon; the broker says `dead` in its stead."""
 
     ONLINE = "online"
+    QUARANTINED = "quarantined"
     SEALED = "sealed"
     STOPPED = "stopped"
     DEAD = "dead"
@@ -92,13 +93,23 @@ def status_message(
     }
     if health is not None:
         payload |= asdict(health)
-    return Message(_topic(deployment, "status"), _json(payload), JSON)
+    return Message(status_topic(deployment), _json(payload), JSON)
 
 
 def checkpoint_message(head: AuditHead, at: datetime, *, deployment: str) -> Message:
     """The message that tells where the audit stands, to be retained and to be kept (rule AU4)."""
     payload = {"deployment": _level(deployment), "time": rfc3339(at), **asdict(head)}
-    return Message(_topic(deployment, "audit", "checkpoint"), _json(payload), JSON)
+    return Message(checkpoint_topic(deployment), _json(payload), JSON)
+
+
+def checkpoint_topic(deployment: str) -> str:
+    """Where the checkpoints of the audit are."""
+    return _topic(deployment, "audit", "checkpoint")
+
+
+def status_topic(deployment: str) -> str:
+    """Where the status of the daemon is."""
+    return _topic(deployment, "status")
 
 
 def _told(event: Event) -> dict[str, Any]:

@@ -10,7 +10,7 @@ dead (rule Z2). Now and then, and at the end, it is told where the audit stands 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NoReturn
 
 from leasehold.clock import Clock
@@ -45,9 +45,17 @@ class MqttPublisher:
     """
 
     def __init__(
-        self, *, url: str, password: Secret | None, store: Outbox, clock: Clock, deployment: str
+        self,
+        *,
+        url: str,
+        password: Secret | None,
+        store: Outbox,
+        clock: Clock,
+        deployment: str,
+        state: Callable[[], DaemonState] = lambda: DaemonState.ONLINE,
     ) -> None:
-        """Raises ConfigError for a `url` that leads nowhere."""
+        """`state` is what a heartbeat tells. Raises ConfigError for a `url` that leads nowhere."""
+        self._state = state
         self._broker = Broker.at(url, password, f"leasehold-{deployment}")
         self._store = store
         self._clock = clock
@@ -107,7 +115,7 @@ class MqttPublisher:
             events_waiting=await self._store.outbox_size(),
             audit=await self._store.checkpoint(),
         )
-        await connection.publish(self._status(DaemonState.ONLINE, health), retain=True)
+        await connection.publish(self._status(self._state(), health), retain=True)
 
     async def _keep_checkpoint(self, connection: Connection) -> None:
         """Tell where the audit stands; a broker that refuses that is not asked again at once."""

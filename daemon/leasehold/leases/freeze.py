@@ -8,13 +8,15 @@ they were read nothing is issued.
 from collections.abc import Mapping, Sequence
 
 from leasehold.errors import Frozen, Sealed, Unavailable
+from leasehold.leases.hold import Hold
 from leasehold.leases.matching import Match
 
 
 class Freeze:
     """The matches of open incidents, by the incident's id."""
 
-    def __init__(self) -> None:
+    def __init__(self, hold: Hold | None = None) -> None:
+        self._hold = hold or Hold()
         self._open: dict[str, Match] | None = None
         self.everything = False
         """Whether nothing at all is issued or renewed, since the daemon is being sealed."""
@@ -39,8 +41,9 @@ class Freeze:
     def check(self, facts: Mapping[str, str]) -> None:
         """Raise Frozen when an open incident covers the facts (see `matching.facts_of`).
 
-        Raises Sealed when everything is frozen.
+        Raises Sealed when everything is frozen, Quarantined in quarantine.
         """
+        self._hold.check()
         if self.everything:
             raise Sealed("the daemon is being sealed, so nothing is issued or renewed any more")
         for incident, match in self._known().items():

@@ -89,6 +89,30 @@ def cap(lease: Lease, now_ms: int, max_expires_ms: int) -> Lease:
     )
 
 
+def adopt(lease: Lease, now_ms: int, expires_ms: int, handle: Mapping[str, str]) -> Lease:
+    """The lease ends at `expires_ms`, as was decided before an older store was put back.
+
+    Unlike a renewal it may come after the end that the older store knows.
+    """
+    active = lease if lease.state is LeaseState.ACTIVE else activate(lease, handle)
+    expires_ms = min(expires_ms, lease.max_expires_ms)
+    if expires_ms <= now_ms:
+        raise Conflict(f"lease {lease.id} is over, it cannot be adopted")
+    return _move(
+        active,
+        LeaseState.ACTIVE,
+        expires_ms=expires_ms,
+        renewed_ms=now_ms,
+        warned=False,
+        next_ms=_warn_ms(now_ms, expires_ms),
+    )
+
+
+def close(lease: Lease, now_ms: int, cause: Cause) -> Lease:
+    """The account was seen to be gone, without an attempt to take it away."""
+    return end(revoke(lease, now_ms, cause), now_ms)
+
+
 def warn(lease: Lease) -> Lease:
     """The holder was told that the end is near; next is the end itself."""
     return _move(lease, LeaseState.ACTIVE, warned=True, next_ms=lease.expires_ms)

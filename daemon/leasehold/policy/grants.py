@@ -25,6 +25,7 @@ OWN_PATHS = (
     "leasehold/metrics",
     "leasehold/orphans",
     "leasehold/plan",
+    "leasehold/quarantine",
     "leasehold/quotas",
     "leasehold/rotations",
     "leasehold/seal",

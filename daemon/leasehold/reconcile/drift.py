@@ -14,6 +14,7 @@ from leasehold.bundle import Generation
 from leasehold.clock import Clock
 from leasehold.engines.registry import Engines
 from leasehold.errors import Invalid, LeaseholdError
+from leasehold.leases.hold import Hold
 from leasehold.leases.store import LeaseStore
 from leasehold.loops import all_of
 from leasehold.model import Caller
@@ -39,7 +40,13 @@ _GROUPED = {
     What.WRONG_TAG: "accounts bear our mark and a wrong tag",
     What.GHOST: "active leases have lost their account",
 }
-_TOLD_ELSEWHERE = (What.UNREACHABLE, What.ADMIN_REFUSED, What.RIGHT_MISSING, What.NOT_SERVED)
+_TOLD_ELSEWHERE = (
+    What.UNREACHABLE,
+    What.ADMIN_REFUSED,
+    What.RIGHT_MISSING,
+    What.NOT_SERVED,
+    What.QUARANTINED,
+)
 """What `leasehold status` says anyway."""
 
 
@@ -56,6 +63,7 @@ class Drift:
         clock: Clock,
         accounts: AccountLook,
         every_s: float,
+        hold: Hold | None = None,
     ) -> None:
         self.generation = generation
         self._policy_trouble = policy_trouble
@@ -64,6 +72,7 @@ class Drift:
         self._targets = TargetLook(store, engines)
         self._accounts = accounts
         self._every_s = every_s
+        self._hold = hold or Hold()
         self._lock = asyncio.Lock()
         self.findings = OpenFindings(store, clock)
         self.looked_ms: int | None = None
@@ -95,10 +104,13 @@ class Drift:
             trouble = await self._policy_trouble()
             unserved = [Sighting(What.NOT_SERVED, trouble)] if trouble else []
             await self._observe({Scope(Kind.POLICY): unserved})
+            old = [Sighting(What.QUARANTINED, self._hold.why)] if self._hold.why else []
+            await self._observe({Scope(Kind.STORE): old})
             bundle = self.generation().bundle
             for looked in await all_of(self._targets.look(bundle, name) for name in bundle.engines):
                 await self._observe(looked)
-            await self._look_at_accounts()
+            if not self._hold.why:  # then they are held against the audit too, by its plan
+                await self._look_at_accounts()
             self.looked_ms = self._clock.now_ms()
             return self.findings.all()
 
@@ -146,7 +158,7 @@ class Drift:
         gone = {
             finding.scope: ()
             for finding in await self.findings.load()
-            if finding.scope.kind is not Kind.POLICY and finding.scope.engine not in engines
+            if finding.scope.engine and finding.scope.engine not in engines
         }
         await self._observe(gone, why=NOT_IN_POLICY)
 

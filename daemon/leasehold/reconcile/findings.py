@@ -20,7 +20,7 @@ REFRESH_MS = 3_600_000
 
 
 class Kind(StrEnum):
-    """The three kinds of drift."""
+    """The kinds of drift."""
 
     TARGET = "target"
     """A target, or what we may do there, is not as the served policy needs it."""
@@ -28,6 +28,8 @@ class Kind(StrEnum):
     """What is served is not what the source of the policy has."""
     LEASE = "lease"
     """Accounts without a lease, or a lease without its account."""
+    STORE = "store"
+    """The store may be an older one that was put back."""
 
 
 class What(StrEnum):
@@ -44,6 +46,7 @@ class What(StrEnum):
     FORCED = "forced"
     WRONG_TAG = "wrong-tag"
     GHOST = "ghost"
+    QUARANTINED = "quarantined"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +101,8 @@ class Finding:
     @property
     def about(self) -> str:
         """What it is about, as events and people name it."""
-        if self.scope.kind is Kind.POLICY:
-            return "policy"
+        if self.scope.kind in (Kind.POLICY, Kind.STORE):
+            return str(self.scope.kind)
         if self.what is What.GHOST:
             return self.sighting.lease_id
         account = self.sighting.account

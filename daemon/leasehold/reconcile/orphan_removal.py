@@ -13,6 +13,7 @@ from leasehold.clock import Clock
 from leasehold.engines.registry import Engines
 from leasehold.errors import Invalid, LeaseholdError, NotFound, Stale, Unavailable, Unsafe
 from leasehold.failpoints import reach
+from leasehold.leases.hold import Hold
 from leasehold.leases.names import middle_of
 from leasehold.leases.store import LeaseStore
 from leasehold.model import Caller, Event, EventType
@@ -41,7 +42,15 @@ class Outcome:
 class OrphanRemoval:
     """Removes; while it does, nobody looks."""
 
-    def __init__(self, drift: Drift, engines: Engines, store: LeaseStore, clock: Clock) -> None:
+    def __init__(
+        self,
+        drift: Drift,
+        engines: Engines,
+        store: LeaseStore,
+        clock: Clock,
+        hold: Hold | None = None,
+    ) -> None:
+        self._hold = hold or Hold()
         self._drift = drift
         self._engines = engines
         self._store = store
@@ -61,6 +70,7 @@ class OrphanRemoval:
         `allow` has codes of safety limits that may be broken this once. Raises Invalid, Stale,
         Unsafe and Unavailable, and then nothing was removed.
         """
+        self._hold.check()
         if not places:
             raise Invalid("accounts: found none; allowed are those that a report calls removable")
         async with self._drift.accounts() as seen:

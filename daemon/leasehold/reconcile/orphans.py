@@ -64,8 +64,7 @@ class AccountLook:
 
     async def look(self, engine: GuardedEngine) -> Accounts:
         """Look now. Raises EngineError when the target cannot be listed, Unavailable."""
-        await engine.probe()  # so that it is known which server this is
-        listed = await self._list(engine)
+        listed = await self.listing(engine)
         covered, missing = await self._held_against(engine.name, listed)
         uncovered = {name: its for name, its in listed.ours.items() if name not in covered}
         strays = await self._strays(uncovered)
@@ -85,6 +84,11 @@ class AccountLook:
             left_out=len(seen) - len(told),
             sightings=told,
         )
+
+    async def listing(self, engine: GuardedEngine) -> Listing:
+        """The accounts of our shape that stand now. Raises EngineError."""
+        await engine.probe()  # so that it is known which server this is
+        return await self._list(engine)
 
     async def _list(self, engine: GuardedEngine) -> Listing:
         target = engine.target_id
