@@ -36,7 +36,7 @@ from leasehold.reconciling import reconciling_of
 from leasehold.sealed import until_unsealed
 from leasehold.settings import Settings
 from leasehold.standing import On
-from leasehold.systemd import notify
+from leasehold.systemd import feed_watchdog, notify, watchdog_s
 from leasehold.upkeep import Upkeep, troubles
 
 logger = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
         listening = ListeningSocket(spec)
         stack.callback(listening.close)
         tls = None if settings.tls is None else TlsListener(settings.tls, clock)
-        publisher = await publisher_of(settings, store, clock, core.hold)
+        publisher = await publisher_of(settings, store, clock, core.hold, loops.expiry.lag_s)
         start = await stack.enter_async_context(eternal_tasks())
         await stack.enter_async_context(work)
 
@@ -156,6 +156,8 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
         tasks = {**waiting, **loops.tasks(), **answering.tasks(), **upkeep.tasks()}
         for name, task in {**tasks, "holders": core.holding.run()}.items():
             start(name, task)
+        if (within_s := watchdog_s()) is not None:
+            start("watchdog", feed_watchdog(within_s, loops.expiry.lag_s))
         if publisher is not None:
             start("mqtt", publisher.run())
         for sink in state.sinks:

@@ -24,6 +24,7 @@ from leasehold.errors import EngineError, LeaseholdError
 from leasehold.failpoints import reach
 from leasehold.leases import lifecycle
 from leasehold.leases.store import Change, LeaseStore
+from leasehold.loops import Progress
 from leasehold.model import Cause, Event, EventType, Lease, LeaseState
 from leasehold.removal import Attempt, Remover, is_overdue
 
@@ -52,6 +53,15 @@ class ExpiryWorker:
         self._hurry = asyncio.Event()
         self._away: defaultdict[str, set[GuardedEngine]] = defaultdict(set)
         self._drained: set[str] = set()
+        self._progress = Progress()
+
+    def lag_s(self) -> float:
+        """For how many seconds the slowest worker has got no further; 0 when nothing is to be done.
+
+        A round that a defect cut off is no progress; one that met a target or a disk that is away
+        is, since more cannot be done about it here.
+        """
+        return self._progress.lag_s()
 
     def hurry(self) -> None:
         """Something is due that was not; look at once."""
@@ -89,12 +99,19 @@ class ExpiryWorker:
 
     async def _serve(self, engine: str) -> None:
         """End the leases of one engine until it has none."""
+        with self._progress.of(engine):
+            await self._serve_until_none(engine)
+
+    async def _serve_until_none(self, engine: str) -> None:
         while True:
             try:
+                await reach("expiry.sweep")
                 await self.sweep(engine)
                 next_ms = await self._store.next_ms(engine)
+                self._progress.note(engine)
             except LeaseholdError as trouble:
                 logger.error("expiry of %s: %s", engine, trouble)
+                self._progress.note(engine)
                 next_ms = self._clock.now_ms() + int(TICK_S * 1000)
             except Exception:
                 # The guard of this task: whatever is wrong with one round, leases must end.
@@ -138,6 +155,7 @@ class ExpiryWorker:
             batch = _Batch(leases, self._clock.now_ms())
             batches.append(batch)
             await reach("expiry.selected")
+            self._progress.note(engine)
             batch.away, there = await self._split(engine, batch.over)
             batch.abandoned = [lease for lease in there if lease.state is LeaseState.PENDING]
             batch.attempts = await self._remover.attempt(

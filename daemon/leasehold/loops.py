@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from typing import Any, NoReturn, TypeVar
 
 logger = logging.getLogger(__name__)
@@ -54,6 +54,32 @@ async def all_of(works: Iterable[Awaitable[T]]) -> list[T]:
         if isinstance(result, BaseException):
             raise result
     return [result for result in results if not isinstance(result, BaseException)]
+
+
+class Progress:
+    """When each of some pieces of work last got further."""
+
+    def __init__(self) -> None:
+        self._noted: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """The work called `name` is under way until the block is left."""
+        self._noted[name] = asyncio.get_running_loop().time()
+        try:
+            yield
+        finally:
+            del self._noted[name]
+
+    def note(self, name: str) -> None:
+        """The work called `name` got further, if it is under way."""
+        if name in self._noted:
+            self._noted[name] = asyncio.get_running_loop().time()
+
+    def lag_s(self) -> float:
+        """For how many seconds the slowest has got no further; 0 when nothing is under way."""
+        now = asyncio.get_running_loop().time()
+        return max((now - at for at in self._noted.values()), default=0.0)
 
 
 class Rounds:

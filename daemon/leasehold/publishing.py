@@ -1,5 +1,7 @@
 """What tells the broker, as the settings have it: events of a daemon, status of a sealed one."""
 
+from collections.abc import Callable
+
 from leasehold.bundle import Reference
 from leasehold.clock import Clock
 from leasehold.events.broker import Broker
@@ -16,9 +18,16 @@ from leasehold.settings import Settings
 
 
 async def publisher(
-    settings: Settings, store: SQLiteStore, clock: Clock, hold: Hold
+    settings: Settings,
+    store: SQLiteStore,
+    clock: Clock,
+    hold: Hold,
+    lag_s: Callable[[], float],
 ) -> MqttPublisher | None:
-    """Publishes the events of `store`; None without a broker. Raises ConfigError."""
+    """Publishes the events of `store`; None without a broker. Raises ConfigError.
+
+    `lag_s` says for how long the ends of leases have got no further.
+    """
     if settings.mqtt is None:
         return None
     return MqttPublisher(
@@ -27,6 +36,7 @@ async def publisher(
         store=store,
         clock=clock,
         deployment=settings.deployment or store.deployment_id,
+        lag_s=lag_s,
         state=lambda: DaemonState.QUARANTINED if hold.why else DaemonState.ONLINE,
     )
 

@@ -29,7 +29,7 @@ from leasehold.model import Caller
 from leasehold.publishing import sealed_status
 from leasehold.reconcile.sealing import Unsealing
 from leasehold.settings import Settings
-from leasehold.systemd import notify, reloading
+from leasehold.systemd import feed_watchdog, notify, reloading, watchdog_s
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +75,8 @@ async def until_unsealed(settings: Settings, flag: SealFlag) -> Unsealing | None
             notify("READY=1")
 
         loop.add_signal_handler(signal.SIGHUP, reload)
+        if (within_s := watchdog_s()) is not None:
+            start("watchdog", feed_watchdog(within_s, lambda: 0.0))
         if status is not None:
             start("mqtt", status.run())
         accepting = start("accept", api.accept())

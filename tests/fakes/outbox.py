@@ -1,10 +1,13 @@
 """An outbox in memory, which fails when it is told to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from fakes.leases import a_lease
+from leasehold.clock import SystemClock
 from leasehold.errors import Unavailable
 from leasehold.leases.store import Counts, OutboxEntry
-from leasehold.model import AuditHead, Event, LeaseState
+from leasehold.model import AuditHead, Event, Lease, LeaseState
 
 
 class FakeOutbox:
@@ -40,6 +43,9 @@ class FakeOutbox:
 
     async def counts(self) -> Counts:
         return Counts(by_state={LeaseState.ACTIVE: 3}, overdue=2, quarantined=1)
+
+    async def irrevocable(self, identities: Sequence[str] | None, limit: int) -> list[Lease]:
+        return [replace(a_lease(), overdue=True, expires_ms=SystemClock().now_ms() - 7_000)][:limit]
 
     async def checkpoint(self) -> AuditHead | None:
         return AuditHead(17, "ab" * 32)

@@ -43,9 +43,15 @@ class DaemonState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """The numbers of a heartbeat (rule Z2); `audit` is where the audit stands (rule AU4)."""
+    """The numbers of a heartbeat (rule Z2); `audit` is where the audit stands (rule AU4).
+
+    `oldest_overdue_s` is how long ago the first of the overdue leases ended, `sweep_lag_s` for how
+    long the ends of leases have got no further.
+    """
 
     overdue: int
+    oldest_overdue_s: int | None
+    sweep_lag_s: int
     quarantined: int
     live_leases: int
     events_waiting: int

@@ -52,9 +52,14 @@ class MqttPublisher:
         store: Outbox,
         clock: Clock,
         deployment: str,
+        lag_s: Callable[[], float] = lambda: 0.0,
         state: Callable[[], DaemonState] = lambda: DaemonState.ONLINE,
     ) -> None:
-        """`state` is what a heartbeat tells. Raises ConfigError for a `url` that leads nowhere."""
+        """A heartbeat tells `state`, and `lag_s`: for how long the ends of leases got no further.
+
+        Raises ConfigError for a `url` that leads nowhere.
+        """
+        self._lag_s = lag_s
         self._state = state
         self._broker = Broker.at(url, password, f"leasehold-{deployment}")
         self._store = store
@@ -108,8 +113,13 @@ class MqttPublisher:
 
     async def _beat(self, connection: Connection) -> None:
         counts = await self._store.counts()
+        oldest = await self._store.irrevocable(None, 1) if counts.overdue else []
         health = Health(
             overdue=counts.overdue,
+            oldest_overdue_s=max(0, self._clock.now_ms() - oldest[0].expires_ms) // 1000
+            if oldest
+            else None,
+            sweep_lag_s=int(self._lag_s()),
             quarantined=counts.quarantined,
             live_leases=counts.live,
             events_waiting=await self._store.outbox_size(),

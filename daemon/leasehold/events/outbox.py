@@ -6,7 +6,7 @@ A `LeaseStore` is one; it puts an event there in the transaction of the change t
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from leasehold.model import AuditHead, Event
+from leasehold.model import AuditHead, Event, Lease
 
 
 class Waiting(Protocol):
@@ -54,6 +54,9 @@ class Outbox(Protocol):
 
     async def counts(self) -> Tallied:
         """How many leases there are."""
+
+    async def irrevocable(self, identities: Sequence[str] | None, limit: int) -> Sequence[Lease]:
+        """Live leases that are overdue or failed to end too often, the oldest deadline first."""
 
     async def checkpoint(self) -> AuditHead | None:
         """Where the audit stands."""

@@ -72,6 +72,8 @@ async def test_the_heartbeat_tells_what_is_overdue_and_where_the_audit_stands():
     told = heard[0]
     assert (told["state"], told["deployment"]) == ("online", "west")
     assert (told["overdue"], told["quarantined"], told["live_leases"]) == (2, 1, 3)
+    assert told["oldest_overdue_s"] in range(7, 60)
+    assert told["sweep_lag_s"] == 0
     assert told["audit"] == {"seq": 17, "mac": "ab" * 32}
 
 

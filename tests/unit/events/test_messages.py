@@ -91,6 +91,8 @@ others = st.builds(
 healths = st.builds(
     Health,
     overdue=counts,
+    oldest_overdue_s=st.none() | counts,
+    sweep_lag_s=counts,
     quarantined=counts,
     live_leases=counts,
     events_waiting=counts,
@@ -134,7 +136,7 @@ def test_sequences_sort_as_their_numbers_do(one: int, other: int):
 
 @given(
     st.sampled_from([DaemonState.STOPPED, DaemonState.DEAD]).map(lambda state: (state, None))
-    | healths.map(lambda health: (DaemonState.ONLINE, health))
+    | st.tuples(st.sampled_from([DaemonState.ONLINE, DaemonState.QUARANTINED]), healths)
 )
 def test_every_status_is_what_the_schema_says(told: tuple[DaemonState, Health | None]):
     state, health = told
