@@ -58,6 +58,12 @@ class Readings:
     wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
 
+def lease_time(clock: Clock) -> Callable[[str], int]:
+    """What turns an instant of the wall clock, in ISO 8601 and UTC, into lease time."""
+    offset_ms = round(clock.wall(0).timestamp() * 1000)
+    return lambda text: round(datetime.fromisoformat(text).timestamp() * 1000) - offset_ms
+
+
 def seconds_until(instant: datetime) -> float:
     """How far off `instant` is by the wall clock; for targets that take an expiry as a duration."""
     return instant.timestamp() - Readings().wall_ms() / 1000

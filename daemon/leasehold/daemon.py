@@ -37,6 +37,7 @@ from leasehold.sealed import until_unsealed
 from leasehold.settings import Settings
 from leasehold.standing import On
 from leasehold.systemd import feed_watchdog, notify, watchdog_s
+from leasehold.tokens.catching_up import catch_up
 from leasehold.upkeep import Upkeep, troubles
 
 logger = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
         core = core_of(state, work)
         if quarantine is not None:
             core.hold.begin(quarantine.why)
+            await catch_up(state.search, quarantine.known, store, store.tokens, clock)
         stack.push_async_callback(core.engines.close)
         stack.callback(core.holding.close)
         loops = reconciling_of(core, settings)

@@ -3,6 +3,7 @@
 import random
 import shutil
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -200,3 +201,32 @@ def test_by_hand_it_is_held_over_restarts_until_it_is_released(
     assert leasehold(daemon, "quarantine", "release", "--yes").returncode == 0
     eventually(lambda: lease["account"] not in postgres.accounts())
     assert leasehold(daemon, "quarantine", "release", "--yes").returncode == 1
+
+
+def test_tokens_that_were_revoked_or_renewed_since_are_so_again(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    def by(token: str, route: str, **body: Any) -> Any:
+        headers = {"X-Vault-Token": token}
+        return daemon.request("PUT", f"/v1/auth/token/{route}", body, headers=headers)
+
+    daemon.start()
+    logins = [daemon.request("PUT", "/v1/auth/unix/login", {}).json["auth"] for _ in range(3)]
+    revoked, renewed, kept = (login["client_token"] for login in logins)
+    wrapped = daemon.request(
+        "GET", "/v1/database/creds/reader", headers={"X-Vault-Wrap-TTL": "60s"}
+    ).json["wrap_info"]["token"]
+    copy_store(daemon, tmp_path)
+    assert by(revoked, "revoke-self").status == 204
+    far = by(renewed, "renew-self", increment="20h").json["auth"]["lease_duration"]
+    lease = daemon.request("PUT", "/v1/sys/wrapping/unwrap", {"token": wrapped}).json["lease_id"]
+    daemon.kill()
+    put_back(daemon, tmp_path)
+    daemon.start()
+    assert by(revoked, "lookup-self").status == 403
+    assert abs(by(renewed, "lookup-self").data["ttl"] - far) < 60
+    assert by(kept, "lookup-self").status == 200
+    assert leasehold(daemon, "quarantine", "release", "--yes").returncode == 0
+    time.sleep(1.5)  # what is taken for lost is revoked once a second
+    found = {it["lease_id"]: it["state"] for it in asked(daemon, "leases")["leases"]}
+    assert found[lease] == "active", "what somebody has unwrapped is not lost"

@@ -14,7 +14,7 @@ from typing import Any
 from leasehold.access import Access
 from leasehold.clock import Clock
 from leasehold.errors import Conflict, LeaseholdError, Unavailable
-from leasehold.failpoints import hit
+from leasehold.failpoints import reach
 from leasehold.leases import lifecycle
 from leasehold.leases.hold import Hold
 from leasehold.leases.store import Change, LeaseStore
@@ -127,7 +127,7 @@ class Quarantine:
                 done.update(_word(case) for case, change in page if change.new.id in written)
                 record = replace(record, report=dict(done))
                 await self._store.keep([record.document()], may_delay_audit=True)
-                hit("quarantine.page")
+                await reach("quarantine.page")
         else:
             raise Unavailable("leases changed while it was released; it is tried again")
         abandoned = await self._remover.abandoned()

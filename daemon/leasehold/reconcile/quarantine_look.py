@@ -6,12 +6,11 @@ audit, and each lease that one of them or the store has gets its verdict.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from leasehold.access import Access
-from leasehold.clock import Clock
+from leasehold.clock import Clock, lease_time
 from leasehold.engines.registry import Engines
 from leasehold.errors import LeaseholdError, NotFound
 from leasehold.events.audit_search import AuditSearch
@@ -93,7 +92,7 @@ class QuarantineLook:
 
     async def plan(self, record: Record) -> Plan:
         """What there is to do now. Raises Unavailable; OSError when the audit cannot be read."""
-        lease_ms = _reader(self._clock)
+        lease_ms = lease_time(self._clock)
         told = await asyncio.to_thread(lambda: replay(self._search.since(record.known), lease_ms))
         listings, unlooked = await self._listings()
         now_ms = self._clock.now_ms()
@@ -180,9 +179,3 @@ def _stands(listing: Listing | None, target: str, account: str) -> bool | None:
     if listing is None or (target and target != listing.target):
         return None
     return account in listing.ours
-
-
-def _reader(clock: Clock) -> Callable[[str], int]:
-    """What turns an instant as the audit bears it into lease time."""
-    offset_ms = round(clock.wall(0).timestamp() * 1000)
-    return lambda text: round(datetime.fromisoformat(text).timestamp() * 1000) - offset_ms

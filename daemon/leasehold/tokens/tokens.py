@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 from leasehold.access import STRANGER, Access
-from leasehold.clock import Clock
+from leasehold.clock import Clock, rfc3339
 from leasehold.errors import Invalid, LeaseholdError
 from leasehold.failpoints import hit
 from leasehold.leases import tokens as life
@@ -181,7 +181,8 @@ class Tokens:
                 left_s=(token.max_expires_ms - now_ms) // 1000,
             )
             new = life.renew(token, now_ms, now_ms + granted.ttl_s * 1000)
-            told = self._told(EventType.TOKEN_RENEWED, new, caller)
+            until = rfc3339(self.clock.wall(new.expires_ms))
+            told = self._told(EventType.TOKEN_RENEWED, new, caller, expires=until)
             await self._store.write(TokenChange(old=token, new=new, events=(told,)))
             self.changed.set()
             return new, granted.warnings
