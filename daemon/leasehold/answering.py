@@ -98,7 +98,9 @@ def answering_of(
         AccessHandlers(access, core.serving.operations, audit),
         DrillHandlers(access, loops.drills, clock),
         DriftHandlers(access, loops.drift, removal, clock, core.background),
-        MetricsHandlers(access, inspection, loops.drift, core.admission, core.kept, metrics),
+        MetricsHandlers(
+            access, inspection, loops.drift, core.admission, core.kept, metrics, core.readiness
+        ),
         vault_handlers(access, core.issuance, handlers, tokens.tokens, core.types, document),
         RevocationHandlers(revocations, clock),
         IrrevocableHandlers(access, inspection, loops.expiry.look_now),

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from leasehold.conditions import Requirement, Window
+from leasehold.handing import Ready
 from leasehold.login import LoginMatch, MethodConfig
 from leasehold.quota import NO_QUOTAS, Quotas
 from leasehold.standing import PasswordPolicy as PasswordPolicy
@@ -42,8 +43,9 @@ class EngineType:
     """What a plugin says about its engines before its driver is imported.
 
     `schema` is a JSON Schema whose `$defs.connection` and `$defs.role` describe the two maps of
-    options. `faults` and `lint` look deeper into a role's options: errors and warnings, one line
-    each. They import the driver, and raise ConfigError when it is not installed. `rotates` has
+    options. `logs_in` says whether a credential can be tried there. `faults` and `lint` look deeper
+    into a role's options: errors and warnings, one line each. They import the driver, and raise
+    ConfigError when it is not installed. `rotates` has
     `root` and `static` where its engines rotate such passwords.
     """
 
@@ -54,6 +56,7 @@ class EngineType:
     faults: Callable[[Mapping[str, Any]], list[str]]
     lint: Callable[[Mapping[str, Any]], list[str]]
     rotates: frozenset[str] = frozenset()
+    logs_in: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +110,8 @@ class Role:
     `options` are the engine's own (`member_of`, `creation_statements`, …), validated by its
     schema. `default_ttl_s` and `max_ttl_s` are what holds after role, engine and built-in limits
     were merged; `max_leases` counts live leases of this role, None for no limit. `drill_every_s` is
-    how often a drill proves that the role works, None for never. `require` are the fields that a
+    how often a drill proves that the role works, None for never. `ready` is what a credential must
+    pass before it is handed out, None for nothing. `require` are the fields that a
     request must have. `annotate` says whether the target is told whose an account is, and why.
     `share_s` is how long a holder that asks again gets the same lease, None for never.
     """
@@ -124,6 +128,7 @@ class Role:
     bind: Bind = Bind.NONE
     share_s: int | None = None
     drill_every_s: int | None = None
+    ready: Ready | None = None
     require: tuple[Requirement, ...] = ()
     annotate: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)

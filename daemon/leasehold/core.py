@@ -22,6 +22,7 @@ from leasehold.leases.names import AccountNames
 from leasehold.leases.sqlite import SQLiteStore
 from leasehold.methods.catalog import installed_methods
 from leasehold.opening import State
+from leasehold.readiness import Readiness
 from leasehold.reconcile.drill import Drill
 from leasehold.reconcile.revocation_book import RevocationBook
 from leasehold.removal import Remover
@@ -46,6 +47,7 @@ class Core:
     book: RevocationBook
     remover: Remover
     ending: Ending
+    readiness: Readiness
     creation: Creation
     drill: Drill
     holding: Holding
@@ -65,7 +67,15 @@ def core_of(state: State, work: asyncio.TaskGroup) -> Core:
     hold = Hold()
     remover = Remover(store, engines, clock, hold)
     ending = Ending(store, clock, remover)
-    creation = Creation(store=store, clock=clock, names=names, remover=remover, ending=ending)
+    readiness = Readiness(clock)
+    creation = Creation(
+        store=store,
+        clock=clock,
+        names=names,
+        remover=remover,
+        ending=ending,
+        readiness=readiness,
+    )
     freeze, book, background = Freeze(hold), RevocationBook(store), Background(work)
     holding = Holding(store, ending)
     issuance = Issuance(
@@ -98,6 +108,7 @@ def core_of(state: State, work: asyncio.TaskGroup) -> Core:
         book=book,
         remover=remover,
         ending=ending,
+        readiness=readiness,
         creation=creation,
         drill=Drill(store, clock, creation, ending),
         holding=holding,

@@ -1,7 +1,8 @@
 """Making one account, intent first, whoever asked for it (rules W1, W6).
 
-Order is everything here: write the intent, touch the target, activate. What is not proven good is
-revoked, and a daemon that dies in between finds the intent when it starts again.
+Order is everything here: write the intent, touch the target, see that the account works if the role
+asks for that, activate. What is not proven good is revoked, and a daemon that dies in between finds
+the intent when it starts again.
 """
 
 import logging
@@ -12,7 +13,7 @@ from leasehold.bundle import Role
 from leasehold.clock import Clock
 from leasehold.ending import Ending, target_expiry
 from leasehold.engines.guarded import GuardedEngine
-from leasehold.errors import EngineError, LeaseholdError, outcome_of
+from leasehold.errors import EngineError, LeaseholdError, NotReady, outcome_of
 from leasehold.failpoints import reach
 from leasehold.leases import lifecycle
 from leasehold.leases.annotation import annotations, comment
@@ -20,6 +21,7 @@ from leasehold.leases.names import AccountNames, new_lease_id
 from leasehold.leases.store import Change, LeaseStore, Limits
 from leasehold.model import Caller, Cause, Event, EventType, Lease, LeaseState, Recipe
 from leasehold.plugin import Issued, IssueRequest
+from leasehold.readiness import Readiness
 from leasehold.removal import Remover, account_of
 
 logger = logging.getLogger(__name__)
@@ -57,6 +59,18 @@ class Order:
     alone: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An account that was made, with its lease, which is active.
+
+    `ready_ms` is when it was seen to work, None where that was not looked at.
+    """
+
+    lease: Lease
+    issued: Issued
+    ready_ms: int | None = None
+
+
 class Creation:
     """Makes accounts. Holds a lease's claim until it is active or sent to revoking.
 
@@ -71,24 +85,24 @@ class Creation:
         names: AccountNames,
         remover: Remover,
         ending: Ending,
+        readiness: Readiness,
     ) -> None:
         self._store = store
         self._clock = clock
         self._names = names
         self._remover = remover
         self._ending = ending
+        self._readiness = readiness
 
-    async def make(
-        self, order: Order, last_check: Callable[[Lease], None] | None = None
-    ) -> tuple[Lease, Issued]:
+    async def make(self, order: Order, last_check: Callable[[Lease], None] | None = None) -> Made:
         """Make the account; its lease is active when this returns.
 
         `last_check` may refuse the intent just before it is written, by raising. Nothing is waited
         for between both, so what is written to the store after a refusal began comes behind the
         intents that were let through.
 
-        Raises LimitReached, Unavailable and EngineError: then nothing is left behind, or what may
-        be left is queued for revocation.
+        Raises LimitReached, NotReady, Unavailable and EngineError: then nothing is left behind, or
+        what may be left is queued for revocation.
         """
         self._remover.hold.check()
         intent = self._intent(order)
@@ -118,28 +132,45 @@ class Creation:
                     )
                 )
                 await reach("issue.created")
+                made_ms = self._clock.now_ms()
+                ready_ms = await self._prove(order, issued)
                 lease = lifecycle.activate(intent, issued.handle)
-                now_ms = self._clock.now_ms()
-                told = Event.new(
-                    EventType.ISSUED,
-                    now_ms,
-                    lease,
-                    caller=order.caller,
-                    target=lease.target,
-                    outcome="made",
-                    ms=str(now_ms - called_ms),
-                )
-                await self._store.write(Change(old=intent, new=lease, events=(told,)))
+                events = [
+                    Event.new(
+                        EventType.ISSUED,
+                        self._clock.now_ms(),
+                        lease,
+                        caller=order.caller,
+                        target=lease.target,
+                        outcome="made",
+                        ms=str(made_ms - called_ms),
+                    )
+                ]
+                if ready_ms is not None:
+                    took = {"target": lease.target, "ms": str(ready_ms - made_ms)}
+                    ready = Event.new(EventType.READY, ready_ms, lease, caller=order.caller, **took)
+                    events.insert(0, ready)
+                await self._store.write(Change(old=intent, new=lease, events=tuple(events)))
                 await reach("issue.activated")
             except BaseException as error:
                 await self._abandon(intent, error, order.caller)
                 raise
-        return lease, issued
+        return Made(lease, issued, ready_ms)
+
+    async def _prove(self, order: Order, issued: Issued) -> int | None:
+        """When the account was seen to work, if the role asks for that."""
+        ready = order.role.ready
+        if ready is None:
+            return None
+        path = f"{order.mount}/{order.operation}/{order.role.name}"
+        return await self._readiness.prove(path, ready, order.engine, issued.credential)
 
     async def _abandon(self, intent: Lease, error: BaseException, caller: Caller | None) -> None:
         """Revoke what an issue that failed may have made; its own trouble is only logged."""
-        proven = isinstance(error, EngineError) and not error.outcome_unknown
-        why = error.reason if isinstance(error, EngineError) else type(error).__name__
+        proven = isinstance(error, NotReady) or (
+            isinstance(error, EngineError) and not error.outcome_unknown
+        )
+        why = str(error) if isinstance(error, EngineError | NotReady) else type(error).__name__
         try:
             lease = await self._store.get(intent.id)
             if lease is None or lease.state not in lifecycle.NOT_ENDING:

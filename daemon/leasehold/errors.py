@@ -21,6 +21,7 @@
     │   ├── EnginePermanent         another try will fail alike
     │   └── TargetChanged           this is not the target that the account was made at
     └── Unavailable                 leasehold cannot keep its promise just now, so it refuses
+        ├── NotReady                a new account did not work in time
         ├── Sealed                  somebody had it forget its key, until it is unsealed
         └── Quarantined             its store may be an old one, until somebody releases it
 
@@ -174,6 +175,12 @@ class Quarantined(Unavailable):
     """The store may be older than what happened, and nobody has released it yet."""
 
     code = "quarantined"
+
+
+class NotReady(Unavailable):
+    """A new account did not let anybody in within the span that its role allows; it is revoked."""
+
+    code = "not-ready"
 
 
 class ErrorClass(StrEnum):

@@ -176,13 +176,14 @@ class Issuance:
 
     async def _make(self, caller: Caller, order: Order, warnings: tuple[str, ...]) -> IssuedLease:
         with self._holding.bound(order.holder, caller.line):
-            lease, issued = await self._creation.make(order, self._check_freeze)
+            made = await self._creation.make(order, self._check_freeze)
         return IssuedLease(
-            lease=lease,
-            credential=Credential(fields=issued.credential),
+            lease=made.lease,
+            credential=Credential(fields=made.issued.credential),
             ttl_s=order.ttl_s,
             renewable=order.engine.renewable,
             warnings=warnings,
+            ready_ms=made.ready_ms,
         )
 
     def _check_freeze(self, lease: Lease) -> None:

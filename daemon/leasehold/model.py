@@ -122,6 +122,7 @@ class EventType(StrEnum):
     DENIED = "denied"
     NO_EFFECT = "no-effect"
     INTENDED = "intended"
+    READY = "ready"
     ISSUED = "issued"
     DELIVERED = "delivered"
     ISSUE_FAILED = "issue-failed"
@@ -190,6 +191,7 @@ class EventType(StrEnum):
 
 PUBLISHED = frozenset(
     {
+        EventType.READY,
         EventType.ISSUED,
         EventType.RENEWED,
         EventType.SHARED,

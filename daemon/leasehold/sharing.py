@@ -49,13 +49,17 @@ class Handover:
 
 @dataclass(frozen=True, slots=True)
 class IssuedLease:
-    """A lease with its credential, which its holder alone has."""
+    """A lease with its credential, which its holder alone has.
+
+    `ready_ms` is when the credential was seen to work, None where the role does not ask for that.
+    """
 
     lease: Lease
     credential: Credential
     ttl_s: int
     renewable: bool
     warnings: tuple[str, ...] = ()
+    ready_ms: int | None = None
     handover: Handover = field(default_factory=Handover)
 
     def delivered(self) -> None:

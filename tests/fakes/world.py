@@ -38,6 +38,7 @@ from leasehold.leases.sqlite import SQLiteStore
 from leasehold.methods.catalog import load_method_class
 from leasehold.methods.registry import Methods
 from leasehold.model import Caller, EventType, Lease, LeaseState, Recipe
+from leasehold.readiness import Readiness
 from leasehold.reconcile.enforcer import Enforcer
 from leasehold.reconcile.revocation_book import RevocationBook
 from leasehold.removal import Remover
@@ -107,12 +108,14 @@ class World:
         self.book = RevocationBook(self.store)
         await self.book.standing()
         self.enforcer = Enforcer(self.store, self.clock, self.ending, self.book, self.worker.hurry)
+        self.readiness = Readiness(self.clock)
         self.creation = Creation(
             store=self.store,
             clock=self.clock,
             names=AccountNames(self.store.deployment_id, KEY.derive("account tag")),
             remover=self.remover,
             ending=self.ending,
+            readiness=self.readiness,
         )
         of_tokens = self.ledger_class(self._store.tokens, self.fate)
         self.tokens = Tokens(self.access, of_tokens, self.clock)

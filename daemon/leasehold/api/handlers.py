@@ -93,6 +93,7 @@ class Handlers:
                     for name, value in issued.credential.fields.items()
                 },
                 "mount_type": issued.lease.engine_type,
+                **replies.handed_out(issued, self._issuance.clock),
             },
             warnings=issued.warnings,
             headers={OF_LEASE: "held"} if issued.lease.holder.startswith(CONNECTION) else {},

@@ -3,7 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.metrics_core import (
+    GaugeMetricFamily,
+    InfoMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
 
 from leasehold import __version__
 from leasehold.access import Access
@@ -17,6 +22,7 @@ from leasehold.events.metrics import CONTENT_TYPE, Metrics
 from leasehold.inspection import Inspection, Status
 from leasehold.kept import KeptPasswords
 from leasehold.model import LeaseState
+from leasehold.readiness import Readiness, Times
 from leasehold.reconcile.drift import Drift
 from leasehold.reconcile.findings import Finding, Kind, What
 
@@ -35,6 +41,7 @@ class MetricsHandlers:
         admission: Admission,
         kept: KeptPasswords,
         metrics: Metrics,
+        readiness: Readiness,
     ) -> None:
         self._access = access
         self._inspection = inspection
@@ -42,6 +49,7 @@ class MetricsHandlers:
         self._admission = admission
         self._kept = kept
         self._metrics = metrics
+        self._readiness = readiness
 
     @described(Field("format", Holds.TEXT, "prometheus, or nothing."), content="text/plain")
     async def metrics(self, ask: Ask) -> Reply:
@@ -58,6 +66,7 @@ class MetricsHandlers:
             *self._of_findings(findings),
             *_of_quotas(await self._admission.usage()),
             *self._of_passwords(),
+            _of_readiness(self._readiness.times()),
         )
         return Reply(raw=self._metrics.exposition(families), content_type=CONTENT_TYPE)
 
@@ -175,3 +184,14 @@ def _of_quotas(usages: Iterable[Usage]) -> Iterable[Metric]:
         used.add_metric([one.kind, one.name, one.what], one.used)
         most.add_metric([one.kind, one.name, one.what], one.most)
     return (used, most)
+
+
+def _of_readiness(times: Iterable[Times]) -> Metric:
+    name = "leasehold_ready_duration_seconds"
+    about = "From the making of an account until it was seen to work; quantiles of the last 1000."
+    summary = SummaryMetricFamily(name, about, labels=["role"])
+    for one in times:
+        for quantile, value in (("0.5", one.p50_s), ("0.99", one.p99_s)):
+            summary.add_sample(name, {"role": one.path, "quantile": quantile}, value)
+        summary.add_metric([one.path], one.count, one.sum_s)
+    return summary

@@ -77,6 +77,7 @@ _ENVELOPE: Object = {
         "warnings": {"type": ["array", "null"], "items": _TEXT},
         "auth": {"type": ["object", "null"]},
         "mount_type": _TEXT,
+        "leasehold": {"type": "object"},
     },
 }
 _REFUSAL: Object = {

@@ -10,6 +10,7 @@ from typing import Any
 from leasehold.clock import Clock, rfc3339
 from leasehold.engines.registry import EngineStatus
 from leasehold.inspection import Status
+from leasehold.issuance import IssuedLease
 from leasehold.model import Lease, LeaseState
 
 
@@ -60,6 +61,14 @@ def doubled(data: Mapping[str, Any]) -> dict[str, Any]:
     """A body whose data stands at its top as well, where old clients of `sys/` read it."""
     fixed = envelope("", {}, ())
     return {**{key: value for key, value in data.items() if key not in fixed}, "data": data}
+
+
+def handed_out(issued: IssuedLease, clock: Clock) -> dict[str, Any]:
+    """What the role adds to Vault's reply to an issue, as a part of its own; often nothing."""
+    own: dict[str, Any] = {}
+    if issued.ready_ms is not None:
+        own["ready_at"] = rfc3339(clock.wall(issued.ready_ms))
+    return {"leasehold": own} if own else {}
 
 
 def lookup(lease: Lease, clock: Clock, *, renewable: bool) -> dict[str, Any]:

@@ -49,4 +49,5 @@ def _describe(name: str, schema: Mapping[str, Any]) -> EngineType:
         rotates=frozenset(about.get("rotates", [])),
         faults=lambda role: engine_class().faults(role),
         lint=lambda role: engine_class().lint(role),
+        logs_in=about.get("login", True),
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from leasehold.bundle import Bind, EngineConfig, OnChange, OnRemoval, PasswordPolicy, Role
 from leasehold.errors import ConfigError
-from leasehold.policy import conditions, templates
+from leasehold.policy import conditions, handing, templates
 from leasehold.policy.draft import Draft
 from leasehold.policy.durations import seconds, text
 from leasehold.policy.limits import Limits, limits_of, role_faults
@@ -53,6 +53,7 @@ def compile_roles(
             on_change=OnChange(role.get("on_change", OnChange.RENEW)),
             bind=Bind(role.get("bind", Bind.NONE)),
             share_s=_share_s(draft, path, role, limits[place].default_ttl_s),
+            ready=handing.ready(draft, path, role, draft.types[engine.type]),
             drill_every_s=seconds(role["drill"]["every"]) if "drill" in role else None,
             require=conditions.requirements(draft, path, role),
             annotate=role.get("annotate", True),

@@ -127,11 +127,12 @@ class Drill:
     async def _run(self, trial: Trial, caller: Caller | None, outcome: Outcome) -> None:
         engine = trial.engine
         with outcome.timed(Step.ISSUE):
-            lease, issued = await self._creation.make(_order(trial, caller))
+            made = await self._creation.make(_order(trial, caller))
+        lease, credential = made.lease, made.issued.credential
         outcome.lease_id, outcome.account = lease.id, lease.account
         try:
             with outcome.timed(Step.LOGIN):
-                opens = await engine.login(issued.credential)
+                opens = await engine.login(credential)
             hit("drill.login")
         finally:
             with outcome.timed(Step.REVOKE):
@@ -144,7 +145,7 @@ class Drill:
             outcome.fault = f"{Step.REVOKE}: the account still stands: {why}"
         elif opens and engine.revocability in _REFUSES:
             with outcome.timed(Step.REFUSED):
-                if await engine.login(issued.credential):
+                if await engine.login(credential):
                     outcome.fault = f"{Step.REFUSED}: the revoked credential still opens the target"
 
     async def _left_behind(self, path: str) -> str:

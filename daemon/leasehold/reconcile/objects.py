@@ -85,6 +85,8 @@ def _role(role: Role) -> Fields:
         "bind": role.bind.value,
         "share.within": _span(role.share_s),
         "drill.every": _span(role.drill_every_s),
+        "ready.successes": "" if role.ready is None else str(role.ready.successes),
+        "ready.within": "" if role.ready is None else text(role.ready.within_s),
         "require": ", ".join(map(str, role.require)),
         "annotate": _plain(role.annotate),
     }
