@@ -99,7 +99,14 @@ def answering_of(
         DrillHandlers(access, loops.drills, clock),
         DriftHandlers(access, loops.drift, removal, clock, core.background),
         MetricsHandlers(
-            access, inspection, loops.drift, core.admission, core.kept, metrics, core.readiness
+            access,
+            inspection,
+            loops.drift,
+            core.admission,
+            core.kept,
+            metrics,
+            core.readiness,
+            core.warm,
         ),
         vault_handlers(access, core.issuance, handlers, tokens.tokens, core.types, document),
         RevocationHandlers(revocations, clock),

@@ -27,6 +27,7 @@ from leasehold.reconcile.drill import Drill
 from leasehold.reconcile.revocation_book import RevocationBook
 from leasehold.removal import Remover
 from leasehold.serving import Serving
+from leasehold.warm import Warm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,7 @@ class Core:
     readiness: Readiness
     creation: Creation
     drill: Drill
+    warm: Warm
     holding: Holding
     issuance: Issuance
     background: Background
@@ -78,6 +80,14 @@ def core_of(state: State, work: asyncio.TaskGroup) -> Core:
     )
     freeze, book, background = Freeze(hold), RevocationBook(store), Background(work)
     holding = Holding(store, ending)
+    warm = Warm(
+        store=store,
+        clock=clock,
+        remover=remover,
+        creation=creation,
+        ending=ending,
+        ends=book.ends,
+    )
     issuance = Issuance(
         access=access,
         admission=admission,
@@ -85,7 +95,7 @@ def core_of(state: State, work: asyncio.TaskGroup) -> Core:
         engines=engines,
         clock=clock,
         remover=remover,
-        creation=creation,
+        warm=warm,
         holding=holding,
         ending=ending,
         freeze=freeze,
@@ -111,6 +121,7 @@ def core_of(state: State, work: asyncio.TaskGroup) -> Core:
         readiness=readiness,
         creation=creation,
         drill=Drill(store, clock, creation, ending),
+        warm=warm,
         holding=holding,
         issuance=issuance,
         background=background,

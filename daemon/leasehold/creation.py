@@ -37,7 +37,8 @@ class Order:
 
     `caller` is None for what the daemon does by itself; `grounds` say what allowed it, `labels`
     what it was asked for with. The lease ends with `holder`, unless that is empty. One that is
-    `alone` is shared with no other request.
+    `alone` is shared with no other request. The target's own end of the account comes `outlast_s`
+    later than the lease's alone would have it. `tells` is what happened when it is made.
     """
 
     mount: str
@@ -57,6 +58,8 @@ class Order:
     holder: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     alone: bool = False
+    outlast_s: int = 0
+    tells: EventType = EventType.ISSUED
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,9 @@ class Creation:
                 issued = await order.engine.issue(
                     IssueRequest(
                         account=account_of(intent, order.recipe),
-                        expires_at=target_expiry(self._clock, intent.expires_ms),
+                        expires_at=target_expiry(
+                            self._clock, intent.expires_ms + order.outlast_s * 1000
+                        ),
                         password_policy=order.role.password_policy,
                         comment=comment(told_there, intent.id),
                         labels=told_there,
@@ -137,7 +142,7 @@ class Creation:
                 lease = lifecycle.activate(intent, issued.handle)
                 events = [
                     Event.new(
-                        EventType.ISSUED,
+                        order.tells,
                         self._clock.now_ms(),
                         lease,
                         caller=order.caller,

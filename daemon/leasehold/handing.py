@@ -12,3 +12,11 @@ class Ready:
 
     successes: int
     within_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class WarmPool:
+    """So many accounts are made ahead; one that nobody was given ends after `kept_s` seconds."""
+
+    accounts: int
+    kept_s: int

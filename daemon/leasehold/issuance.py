@@ -15,7 +15,7 @@ from leasehold.background import Background
 from leasehold.bundle import EngineConfig, Role
 from leasehold.clock import Clock
 from leasehold.conditions import labels_of
-from leasehold.creation import Creation, Order
+from leasehold.creation import Order
 from leasehold.ending import Ending, target_expiry
 from leasehold.engines.registry import Engines
 from leasehold.errors import Conflict, Frozen, Invalid, LimitReached, Unavailable
@@ -30,6 +30,7 @@ from leasehold.policy.decide import Allowed, longest_s
 from leasehold.removal import Remover
 from leasehold.sharing import IssuedLease as IssuedLease
 from leasehold.sharing import Sharing
+from leasehold.warm import Warm
 
 RENEW_TRIES = 3
 
@@ -59,7 +60,7 @@ class Issuance:
         engines: Engines,
         clock: Clock,
         remover: Remover,
-        creation: Creation,
+        warm: Warm,
         holding: Holding,
         ending: Ending,
         freeze: Freeze,
@@ -73,7 +74,7 @@ class Issuance:
         self._store = store
         self._engines = engines
         self._remover = remover
-        self._creation = creation
+        self._warm = warm
         self._holding = holding
         self._sharing = Sharing(store, clock, remover.claims, ending, background, freeze, ends)
         self._ending = ending
@@ -176,7 +177,7 @@ class Issuance:
 
     async def _make(self, caller: Caller, order: Order, warnings: tuple[str, ...]) -> IssuedLease:
         with self._holding.bound(order.holder, caller.line):
-            made = await self._creation.make(order, self._check_freeze)
+            made = await self._warm.make(order, self._check_freeze)
         return IssuedLease(
             lease=made.lease,
             credential=Credential(fields=made.issued.credential),

@@ -44,6 +44,7 @@ class Cause(StrEnum):
     DRILL = "drill"
     TOKEN = "token"
     HOLDER_ENDED = "holder-ended"
+    UNUSED = "unused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +124,7 @@ class EventType(StrEnum):
     NO_EFFECT = "no-effect"
     INTENDED = "intended"
     READY = "ready"
+    WARMED = "warmed"
     ISSUED = "issued"
     DELIVERED = "delivered"
     ISSUE_FAILED = "issue-failed"

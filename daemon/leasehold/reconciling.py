@@ -19,6 +19,7 @@ from leasehold.reconcile.rehearsal import Rehearsal
 from leasehold.rotation.parts import Rotations
 from leasehold.settings import Settings
 from leasehold.sources.choose import source_for
+from leasehold.warming import Warming
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class Reconciling:
     forcing: Forcing
     schedule: DrillSchedule
     rotations: Rotations
+    warming: Warming
 
     def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
         """What runs as long as the daemon does, by name."""
@@ -47,6 +49,7 @@ class Reconciling:
             "forcing": self.forcing.run(),
             "drills": self.schedule.run(),
             "rotations": self.rotations.schedule.run(),
+            "warming": self.warming.run(),
         }
 
 
@@ -107,5 +110,18 @@ def reconciling_of(core: Core, settings: Settings) -> Reconciling:
             core.freeze,
             core.background,
             applier.alone,
+        ),
+        warming=Warming(
+            warm=core.warm,
+            generation=core.serving.current,
+            operations=core.serving.operations,
+            engines=core.engines,
+            admission=core.admission,
+            creation=core.creation,
+            ending=core.ending,
+            freeze=core.freeze,
+            store=core.store,
+            clock=core.clock,
+            recipe_of=core.serving.recipe_of,
         ),
     )

@@ -47,6 +47,7 @@ from leasehold.tokens.secret_ids import SecretIds
 from leasehold.tokens.sweep import TokenSweep
 from leasehold.tokens.tokens import IssuedToken, Tokens, Wish
 from leasehold.tokens.wrapping import Wrapping
+from leasehold.warm import Warm
 
 KEY = Key(id="0123456789abcdef", value=bytes(range(32)))
 QUIET_MS = 15 * 60_000
@@ -136,6 +137,14 @@ class World:
         self.freeze = Freeze()
         self.freeze.load({})
         self.holding = Holding(self.store, self.ending)
+        self.warm = Warm(
+            store=self.store,
+            clock=self.clock,
+            remover=self.remover,
+            creation=self.creation,
+            ending=self.ending,
+            ends=self.book.ends,
+        )
         self.issuance = Issuance(
             access=self.access,
             admission=self.admission,
@@ -143,7 +152,7 @@ class World:
             engines=self.engines,
             clock=self.clock,
             remover=self.remover,
-            creation=self.creation,
+            warm=self.warm,
             holding=self.holding,
             ending=self.ending,
             freeze=self.freeze,

@@ -2,21 +2,25 @@
 
 import pytest
 
-from servers.daemon import Daemon, policy_for
-from servers.operator import audited, leasehold
+from servers.daemon import Daemon, eventually, policy_for
+from servers.operator import asked, audited, leasehold
 from servers.postgres import PostgresServer
 
 pytestmark = pytest.mark.servers
 PATH = "database/creds/reader"
 
 
+def policy_with(postgres: PostgresServer, line: str) -> str:
+    """The policy of the tests, with one more line for the role."""
+    policy, role = policy_for(postgres), "  main/reader:\n"
+    assert role in policy
+    return policy.replace(role, f"{role}    {line}\n")
+
+
 def test_a_credential_that_was_seen_to_work_says_since_when(
     daemon: Daemon, postgres: PostgresServer
 ) -> None:
-    policy = policy_for(postgres)
-    role = "  main/reader:\n"
-    assert role in policy
-    daemon.write_policy(policy.replace(role, f"{role}    ready: {{successes: 2, within: 10s}}\n"))
+    daemon.write_policy(policy_with(postgres, "ready: {successes: 2, within: 10s}"))
     daemon.start()
     reply = daemon.request("GET", f"/v1/{PATH}")
     assert reply.status == 200
@@ -28,3 +32,29 @@ def test_a_credential_that_was_seen_to_work_says_since_when(
     assert f'leasehold_ready_duration_seconds_count{{role="{PATH}"}} 1.0' in figures
     told = [line["event"] for line in audited(daemon) if "lease" in line][:3]
     assert told == ["intended", "ready", "issued"]
+
+
+def test_accounts_made_ahead_are_handed_out_and_outlive_no_kill(
+    daemon: Daemon, postgres: PostgresServer
+) -> None:
+    daemon.write_policy(policy_with(postgres, "warm: {accounts: 3}"))
+    daemon.start()
+    full = f'leasehold_warm_accounts{{role="{PATH}"}} 3.0'
+    eventually(lambda: full in leasehold(daemon, "metrics").stdout, what="a full shelf")
+    standing = set(postgres.accounts())
+    assert len(standing) == 3
+    reply = daemon.request("GET", f"/v1/{PATH}")
+    name, password = reply.json["data"]["username"], reply.json["data"]["password"]
+    assert name in standing
+    assert postgres.can_log_in(name, password)
+    assert reply.json["lease_duration"] == 3600
+    eventually(lambda: full in leasehold(daemon, "metrics").stdout, what="a shelf filled again")
+
+    daemon.kill()
+    daemon.start()
+    unused = standing - {name}
+    eventually(lambda: not unused & set(postgres.accounts()), what="the end of what was forgotten")
+    eventually(lambda: len(postgres.accounts()) == 4, what="a shelf filled anew")
+    assert postgres.can_log_in(name, password)
+    listed = asked(daemon, "leases", "database/creds/")
+    assert {lease["identity"] for lease in listed["leases"]} == {"tests", "leasehold:warm"}

@@ -1,7 +1,7 @@
 """The route that Prometheus reads: how the daemon fares and what drift there is, as figures."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from prometheus_client.metrics_core import (
     GaugeMetricFamily,
@@ -25,6 +25,7 @@ from leasehold.model import LeaseState
 from leasehold.readiness import Readiness, Times
 from leasehold.reconcile.drift import Drift
 from leasehold.reconcile.findings import Finding, Kind, What
+from leasehold.warm import Place, Warm
 
 PLACE, OPERATE = "leasehold/metrics", "operate"
 _FORMATS = ("", "prometheus")
@@ -42,6 +43,7 @@ class MetricsHandlers:
         kept: KeptPasswords,
         metrics: Metrics,
         readiness: Readiness,
+        warm: Warm,
     ) -> None:
         self._access = access
         self._inspection = inspection
@@ -50,6 +52,7 @@ class MetricsHandlers:
         self._kept = kept
         self._metrics = metrics
         self._readiness = readiness
+        self._warm = warm
 
     @described(Field("format", Holds.TEXT, "prometheus, or nothing."), content="text/plain")
     async def metrics(self, ask: Ask) -> Reply:
@@ -67,6 +70,7 @@ class MetricsHandlers:
             *_of_quotas(await self._admission.usage()),
             *self._of_passwords(),
             _of_readiness(self._readiness.times()),
+            _of_shelves(self._warm.standing()),
         )
         return Reply(raw=self._metrics.exposition(families), content_type=CONTENT_TYPE)
 
@@ -195,3 +199,11 @@ def _of_readiness(times: Iterable[Times]) -> Metric:
             summary.add_sample(name, {"role": one.path, "quantile": quantile}, value)
         summary.add_metric([one.path], one.count, one.sum_s)
     return summary
+
+
+def _of_shelves(standing: Mapping[Place, int]) -> Metric:
+    about = "Accounts that were made ahead and that nobody has yet."
+    waiting = GaugeMetricFamily("leasehold_warm_accounts", about, labels=["role"])
+    for place, count in standing.items():
+        waiting.add_metric(["/".join(place)], count)
+    return waiting

@@ -9,6 +9,8 @@ _SAYS: Mapping[str, str] = {
     EventType.DENIED: "denied",
     EventType.NO_EFFECT: "allowed, without effect",
     EventType.INTENDED: "asked for; the intent to make account {account} for {identity} is durable",
+    EventType.READY: "the account was seen to work",
+    EventType.WARMED: "the account stands, made ahead for nobody yet, until {expires}",
     EventType.ISSUED: "the account stands; the lease is active until {expires}",
     EventType.DELIVERED: "the credential was handed over",
     EventType.ISSUE_FAILED: "the issue failed; what may stand is taken away",

@@ -57,6 +57,23 @@ def activate(lease: Lease, handle: Mapping[str, str]) -> Lease:
     )
 
 
+def hand_over(lease: Lease, now_ms: int, *, ttl_ms: int, max_ttl_ms: int, **whose: object) -> Lease:
+    """An unused lease becomes somebody's, as if it were issued now; `whose` says all of whose."""
+    if lease.state is not LeaseState.ACTIVE or now_ms >= lease.expires_ms:
+        raise Conflict(f"lease {lease.id} is over, it is nobody's any more")
+    return _move(
+        lease,
+        LeaseState.ACTIVE,
+        issued_ms=now_ms,
+        ttl_ms=ttl_ms,
+        expires_ms=now_ms + ttl_ms,
+        max_expires_ms=now_ms + max_ttl_ms,
+        warned=False,
+        next_ms=_warn_ms(now_ms, now_ms + ttl_ms),
+        **whose,
+    )
+
+
 def renew(lease: Lease, now_ms: int, expires_ms: int) -> Lease:
     """The deadline moves to `expires_ms`, at most the lease's own maximum (rule W14)."""
     if lease.state is not LeaseState.ACTIVE or now_ms >= lease.expires_ms:

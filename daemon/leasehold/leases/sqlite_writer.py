@@ -226,9 +226,10 @@ class Writer:
     def _write_change(self, change: Change, tally: Tally, recipes: set[str], *, full: bool) -> None:
         values = self._rows.values(change.new)
         sqlite_files.check_room(change.old, change.new, full=full)
-        if change.old is None:
+        if change.old is None or change.new.holder != change.old.holder:
             sqlite_tokens.check_holder(self._db, change.new.holder)
-            check_limits(change, tally)
+        check_limits(change, tally)
+        if change.old is None:
             self._keep_recipe(change, recipes)
             self._db.execute(sqlite_rows.INSERT, values)
         else:

@@ -38,10 +38,10 @@ class Change:
     """One lease from `old` to `new`, with the events that tell it.
 
     `old` is None for a new lease. The store writes `new` only where `old.version` still stands,
-    else raises Conflict. `limits` are checked, and `recipe` is kept if it is not yet, in the same
-    transaction; a new lease is bound to a holder that is not over, else Denied is raised. With
-    `may_delay_audit` the change is written even when the audit cannot be (rule AU3: revocation goes
-    on); its events are then kept in the store and audited later.
+    else raises Conflict. `limits` are checked for those whose it becomes, and `recipe` is kept if
+    it is not yet, in the same transaction; what a lease comes to be bound to is not over, else
+    Denied is raised. With `may_delay_audit` the change is written even when the audit cannot be
+    (rule AU3: revocation goes on); its events are then kept in the store and audited later.
     """
 
     old: Lease | None

@@ -52,8 +52,11 @@ def is_whole(tally: Tally) -> bool:
 
 
 def check_limits(change: Change, tally: Tally) -> None:
-    """Raise QuotaReached when the new lease of `change` would be one too many."""
+    """Raise QuotaReached when the lease of `change` is one too many for those whose it becomes."""
+    old = [] if change.old is None else holders(change.old)
     for kind, name in holders(change.new):
+        if (kind, name) in old:
+            continue
         most = change.limits.get(kind)
         if most is not None and tally[kind, name] >= most:
             raise QuotaReached(

@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from leasehold.bundle import EngineType
-from leasehold.handing import Ready
+from leasehold.handing import Ready, WarmPool
 from leasehold.policy.draft import Draft
 from leasehold.policy.durations import seconds, text
+from leasehold.policy.limits import Limits
 from leasehold.policy.problems import Path
 
 MOST_READY_S = 40
 """A request is answered within a minute, and the account has to be made and taken away too."""
+
+LEAST_KEPT_S = 60
 
 
 def ready(draft: Draft, path: Path, role: Mapping[str, Any], kind: EngineType) -> Ready | None:
@@ -31,3 +34,24 @@ def ready(draft: Draft, path: Path, role: Mapping[str, Any], kind: EngineType) -
             f"found {text(within_s)}; allowed is at most {allowed}, since a caller waits for it",
         )
     return Ready(role["ready"].get("successes", 1), within_s)
+
+
+def warm(draft: Draft, path: Path, role: Mapping[str, Any], limits: Limits) -> WarmPool | None:
+    """How many accounts are made ahead, and for how long."""
+    if "warm" not in role:
+        return None
+    accounts = role["warm"]["accounts"]
+    kept_s = seconds(role["warm"].get("kept", max(limits.default_ttl_s, LEAST_KEPT_S)))
+    if kept_s < LEAST_KEPT_S:
+        draft.fault(
+            (*path, "warm", "kept"),
+            f"found {text(kept_s)}; allowed is at least {text(LEAST_KEPT_S)}, or accounts are made"
+            " for nobody without end",
+        )
+    if limits.max_leases is not None and accounts > limits.max_leases:
+        draft.fault(
+            (*path, "warm", "accounts"),
+            f"found {accounts}; max_leases of the role is {limits.max_leases}, and those that wait"
+            " count too",
+        )
+    return WarmPool(accounts, kept_s)

@@ -108,7 +108,7 @@ def test_own_keys_of_a_role_are_told_beside_those_of_its_engine() -> None:
     assert line.endswith(
         "unknown key; allowed are annotate, bind, default_ttl, digits, drill, group, max_leases,"
         " max_ttl, on_change, on_removal, password_policy, ready, require, share,"
-        " username_template, words; did you mean group?"
+        " username_template, warm, words; did you mean group?"
     )
 
 

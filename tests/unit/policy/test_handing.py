@@ -3,7 +3,7 @@
 import pytest
 
 from fakes.policies import TYPES, engine_type, lines, loaded
-from leasehold.handing import Ready
+from leasehold.handing import Ready, WarmPool
 
 HEAD = "engines:\n  one: {type: fake, mount: db, connection: {host: a}}\nroles:\n  one/app:\n"
 
@@ -35,4 +35,27 @@ def test_an_engine_that_cannot_log_in_has_no_such_gate() -> None:
 )
 def test_what_cannot_be_waited_for_is_told(ready: str, words: str) -> None:
     [line] = about(f"    ready: {ready}\n")
+    assert words in line
+
+
+@pytest.mark.parametrize(
+    ("role", "kept_s"),
+    [("", 3_600), ("    default_ttl: 20m\n", 1_200), ("    default_ttl: 10s\n", 60)],
+)
+def test_an_unused_account_is_kept_as_long_as_one_that_is_used(role: str, kept_s: int) -> None:
+    found = loaded({"f": f"{HEAD}{role}    warm: {{accounts: 5}}\n"}, TYPES)
+    assert found.bundle is not None
+    assert found.bundle.roles["db", "app"].warm == WarmPool(5, kept_s)
+
+
+@pytest.mark.parametrize(
+    ("role", "words"),
+    [
+        ("    warm: {accounts: 5, kept: 10s}\n", "found 10s; allowed is at least 1m"),
+        ("    max_leases: 3\n    warm: {accounts: 5}\n", "found 5; max_leases of the role is 3"),
+        ("    warm: {kept: 10m}\n", "lacks the key accounts"),
+    ],
+)
+def test_a_shelf_that_cannot_be_kept_is_told(role: str, words: str) -> None:
+    [line] = about(role)
     assert words in line
