@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-NAMES = ("issue", "expiry", "look", "restart", "idle", "help")
+NAMES = ("issue", "ahead", "expiry", "look", "restart", "idle", "help")
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that no server is left
     sys.path[0] = str(TESTS)
-    from bench import expiring, issuing, looking, report, restarting, resting
+    from bench import ahead, expiring, issuing, looking, report, restarting, resting
     from bench.machine import facts, load
     from bench.scale import FULL, QUICK
     from bench.world import world
@@ -32,6 +32,7 @@ def main() -> None:
     scale = QUICK if wanted.quick else FULL
     measures = {
         "issue": issuing.measure,
+        "ahead": ahead.measure,
         "look": looking.measure,
         "expiry": expiring.measure,
         "restart": restarting.measure,

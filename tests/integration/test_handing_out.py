@@ -1,5 +1,7 @@
 """Credentials as they are handed out by a real daemon, over a real PostgreSQL."""
 
+import http.client
+
 import pytest
 
 from servers.daemon import Daemon, eventually, policy_for
@@ -58,3 +60,29 @@ def test_accounts_made_ahead_are_handed_out_and_outlive_no_kill(
     assert postgres.can_log_in(name, password)
     listed = asked(daemon, "leases", "database/creds/")
     assert {lease["identity"] for lease in listed["leases"]} == {"tests", "leasehold:warm"}
+
+
+@pytest.mark.parametrize("point", ["warm.moved", "warm.handed"])
+def test_a_kill_during_a_hand_over_leaves_no_account_without_a_lease(
+    daemon: Daemon, postgres: PostgresServer, point: str
+) -> None:
+    daemon.write_policy(policy_with(postgres, "warm: {accounts: 1}"))
+    daemon.start(failpoints={point: {"action": "kill"}})
+    eventually(lambda: len(postgres.accounts()) == 1, what="a full shelf")
+    [standing] = postgres.accounts()
+
+    def handed_over() -> bool:
+        try:
+            daemon.request("GET", f"/v1/{PATH}")
+        except (http.client.HTTPException, OSError):
+            return True
+        return False
+
+    eventually(handed_over, what="a hand-over")
+    assert daemon.wait_dead() == -9
+    daemon.write_policy(policy_for(postgres))
+    daemon.start()
+    leases = asked(daemon, "leases", "database/creds/")["leases"]
+    held = {it["account"] for it in leases if it["identity"] == "tests"}
+    assert (standing in held) == (point == "warm.handed")
+    eventually(lambda: set(postgres.accounts()) == held, what="the end of what nobody has")
