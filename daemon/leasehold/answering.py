@@ -21,6 +21,7 @@ from leasehold.api.policy import PolicyHandlers
 from leasehold.api.quarantine import QuarantineHandlers
 from leasehold.api.quotas import QuotaHandlers
 from leasehold.api.renewals import FailedRenewals
+from leasehold.api.replacing import ReplacingHandlers
 from leasehold.api.revocations import RevocationHandlers
 from leasehold.api.rotation import RotationHandlers
 from leasehold.api.routes import routes
@@ -41,6 +42,7 @@ from leasehold.reconcile.quarantine_rebuild import Rebuilding
 from leasehold.reconcile.revocations import Revocations
 from leasehold.reconcile.sealing import Sealing
 from leasehold.reconciling import Reconciling
+from leasehold.replacing import Replacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ def answering_of(
         access, store, clock, core.book, core.background, loops.enforcer.wake, loops.forcing.wake
     )
     quarantine = quarantine_of(core, loops, search)
+    replacing = Replacing(access, core.issuance, store, core.remover, core.ending, core.background)
     table = routes(
         handlers,
         PolicyHandlers(access, loops.applier, store, clock, loops.enforcer.settle),
@@ -120,6 +123,7 @@ def answering_of(
         SealHandlers(sealing),
         RotationHandlers(access, loops.rotations, clock),
         QuarantineHandlers(quarantine, clock),
+        ReplacingHandlers(replacing, handlers),
     )
     return Answering(Dispatcher(table, metrics, tokens), tokens, response, quarantine)
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from leasehold.conditions import Requirement, Window
-from leasehold.handing import Ready, WarmPool
+from leasehold.handing import Ready, Succession, WarmPool
 from leasehold.login import LoginMatch, MethodConfig
 from leasehold.quota import NO_QUOTAS, Quotas
 from leasehold.standing import PasswordPolicy as PasswordPolicy
@@ -111,10 +111,10 @@ class Role:
     schema. `default_ttl_s` and `max_ttl_s` are what holds after role, engine and built-in limits
     were merged; `max_leases` counts live leases of this role, None for no limit. `drill_every_s` is
     how often a drill proves that the role works, None for never. `ready` is what a credential must
-    pass before it is handed out, `warm` how many accounts are made ahead, None for nothing.
-    `require` are the fields that a request must have. `annotate` says whether the target is told
-    whose an account is, and why. `share_s` is how long a holder that asks
-    again gets the same lease, None for never.
+    pass before it is handed out, `warm` how many accounts are made ahead, `succession` how a lease
+    is replaced, None for nothing. `require` are the fields that a request must have. `annotate`
+    says whether the target is told whose an account is, and why. `share_s` is how long a holder
+    that asks again gets the same lease, None for never.
     """
 
     name: str
@@ -131,6 +131,7 @@ class Role:
     drill_every_s: int | None = None
     ready: Ready | None = None
     warm: WarmPool | None = None
+    succession: Succession | None = None
     require: tuple[Requirement, ...] = ()
     annotate: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)

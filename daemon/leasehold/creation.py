@@ -7,7 +7,7 @@ the intent when it starts again.
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from leasehold.bundle import Role
 from leasehold.clock import Clock
@@ -21,6 +21,7 @@ from leasehold.leases.names import AccountNames, new_lease_id
 from leasehold.leases.store import Change, LeaseStore, Limits
 from leasehold.model import Caller, Cause, Event, EventType, Lease, LeaseState, Recipe
 from leasehold.plugin import Issued, IssueRequest
+from leasehold.quota import Kind
 from leasehold.readiness import Readiness
 from leasehold.removal import Remover, account_of
 
@@ -38,7 +39,8 @@ class Order:
     `caller` is None for what the daemon does by itself; `grounds` say what allowed it, `labels`
     what it was asked for with. The lease ends with `holder`, unless that is empty. One that is
     `alone` is shared with no other request. The target's own end of the account comes `outlast_s`
-    later than the lease's alone would have it. `tells` is what happened when it is made.
+    later than the lease's alone would have it. `tells` is what happened when it is made, `replaces`
+    the lease whose place it takes.
     """
 
     mount: str
@@ -60,6 +62,17 @@ class Order:
     alone: bool = False
     outlast_s: int = 0
     tells: EventType = EventType.ISSUED
+    replaces: str = ""
+
+    def instead_of(self, lease: Lease | None) -> "Order":
+        """To take the place of `lease`, which its holder and tenant have for a moment longer."""
+        if lease is None:
+            return self
+        limits = {
+            kind: most + 1 if kind in (Kind.IDENTITY, Kind.TENANT) else most
+            for kind, most in self.limits.items()
+        }
+        return replace(self, replaces=lease.id, limits=limits, alone=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,4 +233,5 @@ class Creation:
             next_ms=now_ms + min(PENDING_MS, order.ttl_s * 1000),
             labels=order.labels,
             holder=order.holder,
+            replaces=order.replaces,
         )

@@ -15,6 +15,14 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Succession:
+    """A lease may be replaced in the last `overlap_s` of its life, and lives `grace_s` then."""
+
+    overlap_s: int
+    grace_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class WarmPool:
     """So many accounts are made ahead; one that nobody was given ends after `kept_s` seconds."""
 

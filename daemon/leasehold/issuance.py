@@ -93,6 +93,7 @@ class Issuance:
         ttl_s: int | None = None,
         given: Callable[[Iterable[str]], Mapping[str, str]] = lambda _: {},
         alone: bool = False,
+        replaces: Lease | None = None,
     ) -> IssuedLease:
         """Make an account, and a lease of `ttl_s` seconds (capped with a warning) for it.
 
@@ -108,7 +109,7 @@ class Issuance:
         grounds = self._access.grounds(caller, path, "issue", decision.rule)
         async with self._access.telling(caller, grounds):
             order, warnings = await self._order(caller, path, decision, grounds, ttl_s, labels)
-            order = replace(order, alone=alone)
+            order = replace(order, alone=alone).instead_of(replaces)
         async with (
             self._access.telling(caller, grounds, LimitReached, Frozen),
             self._admission.telling(caller),
@@ -185,6 +186,7 @@ class Issuance:
             renewable=order.engine.renewable,
             warnings=warnings,
             ready_ms=made.ready_ms,
+            succession=order.role.succession,
         )
 
     def _check_freeze(self, lease: Lease) -> None:
@@ -237,7 +239,7 @@ class Issuance:
     ) -> RenewedLease:
         lease = await self._access.own_lease(caller, lease_id, "renew")
         now_ms = self.clock.now_ms()
-        if lease.state is not LeaseState.ACTIVE or now_ms >= lease.expires_ms:
+        if lease.state is not LeaseState.ACTIVE or now_ms >= lease.expires_ms or lease.replaced_by:
             raise _over(lease)
         engine, account = await self._remover.place(lease)
         if not engine.renewable:
@@ -293,4 +295,5 @@ class Issuance:
 
 
 def _over(lease: Lease) -> Invalid:
-    return Invalid(f"lease {lease.id} is over, it cannot be renewed; ask for a new one")
+    why = f"was replaced by {lease.replaced_by}" if lease.replaced_by else "is over"
+    return Invalid(f"lease {lease.id} {why}, it cannot be renewed; ask for a new one")

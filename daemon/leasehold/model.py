@@ -18,6 +18,7 @@ from leasehold.caller import Login as Login
 from leasehold.caller import PeerSocket as PeerSocket
 from leasehold.caller import Process as Process
 from leasehold.caller import TlsPeer as TlsPeer
+from leasehold.causes import Cause as Cause
 from leasehold.secret import Secret
 
 
@@ -31,22 +32,6 @@ class LeaseState(StrEnum):
     REVOKED = "revoked"
 
 
-class Cause(StrEnum):
-    """Why a lease ended."""
-
-    TTL = "ttl"
-    HOLDER = "holder"
-    OPERATOR = "operator"
-    ISSUE_FAILED = "issue-failed"
-    CRASH = "crash"
-    UNDELIVERED = "undelivered"
-    CONFIG = "config"
-    DRILL = "drill"
-    TOKEN = "token"
-    HOLDER_ENDED = "holder-ended"
-    UNUSED = "unused"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """The record that an account exists at a target until an instant.
@@ -57,7 +42,8 @@ class Lease:
     look before the account counts as gone (rule W7). `handle` is what the engine needs besides
     the account's name, without secrets; `target` names the server the account was made at. When
     `holder` ends the lease does: `token:<accessor>`, what `identity/holder.py` names, or empty for
-    nothing. `labels` are the texts that it was asked for with, such as the reason.
+    nothing. `labels` are the texts that it was asked for with, such as the reason. `replaces` and
+    `replaced_by` are the ids of the leases before and after it, where there are such.
     """
 
     id: str
@@ -90,6 +76,8 @@ class Lease:
     quarantined: bool = False
     unproven: bool = False
     holder: str = ""
+    replaces: str = ""
+    replaced_by: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     handle: Mapping[str, str] = field(default_factory=dict)
 
@@ -131,6 +119,8 @@ class EventType(StrEnum):
     RENEWED = "renewed"
     SHARED = "shared"
     SHORTENED = "shortened"
+    REPLACED = "replaced"
+    ACKNOWLEDGED = "acknowledged"
     TARGET_BEHIND = "target-behind"
     EXPIRING = "expiring"
     REVOKING = "revoking"
@@ -198,6 +188,8 @@ PUBLISHED = frozenset(
         EventType.RENEWED,
         EventType.SHARED,
         EventType.SHORTENED,
+        EventType.REPLACED,
+        EventType.ACKNOWLEDGED,
         EventType.EXPIRING,
         EventType.REVOKED,
         EventType.EXPIRED,

@@ -14,6 +14,7 @@ from leasehold.background import Background
 from leasehold.clock import Clock
 from leasehold.creation import Order
 from leasehold.ending import Ending
+from leasehold.handing import Succession
 from leasehold.leases.claims import Claims
 from leasehold.leases.freeze import Freeze
 from leasehold.leases.matching import facts_of
@@ -51,7 +52,8 @@ class Handover:
 class IssuedLease:
     """A lease with its credential, which its holder alone has.
 
-    `ready_ms` is when the credential was seen to work, None where the role does not ask for that.
+    `ready_ms` is when the credential was seen to work, None where the role does not ask for that;
+    `succession` how the lease may be replaced.
     """
 
     lease: Lease
@@ -60,6 +62,7 @@ class IssuedLease:
     renewable: bool
     warnings: tuple[str, ...] = ()
     ready_ms: int | None = None
+    succession: Succession | None = None
     handover: Handover = field(default_factory=Handover)
 
     def delivered(self) -> None:

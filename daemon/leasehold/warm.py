@@ -148,6 +148,7 @@ class Warm:
                 tenant=order.tenant,
                 generation=order.generation,
                 holder=order.holder,
+                replaces=order.replaces,
                 labels=order.labels,
             )
             until = target_expiry(self._clock, new.expires_ms)

@@ -19,6 +19,7 @@ from leasehold.client.pool import DynamicPool
 from leasehold.client.term import CredentialLost
 from leasehold.errors import Unavailable
 from servers.daemon import Daemon, eventually, policy_for
+from servers.operator import audited
 from servers.postgres import PostgresServer
 
 pytestmark = pytest.mark.servers
@@ -206,3 +207,20 @@ def test_a_pool_that_cannot_reach_the_target_leaves_no_account(
     with pytest.raises(Unavailable, match="no connection with the new credential"):
         pool.open()
     assert postgres.accounts() == []
+
+
+def test_a_pool_goes_over_to_the_successor_and_acknowledges_it(
+    daemon: Daemon, postgres: PostgresServer
+) -> None:
+    overlapping = SWIFT.replace("max_ttl: 6s", "max_ttl: 6s\n    overlap: 3s\n    grace: 2s")
+    daemon.write_policy(policy_for(postgres).replace("lease_limits:", overlapping))
+    daemon.start()
+    load = Load()
+    pool = DynamicPool(Client(daemon.socket), PATH, PsycopgPool(conninfo(postgres)))
+    load.from_threads(pool, lambda connection: connection.execute(QUERY).fetchone()[0])
+    assert len(set(load.users)) >= 3
+    told = [line for line in audited(daemon) if line["event"] in ("replaced", "acknowledged")]
+    by_event = [line["event"] for line in told]
+    assert by_event.count("replaced") >= 2
+    assert by_event.count("acknowledged") >= 2
+    eventually(lambda: postgres.accounts() == [], what="the end of all of them")

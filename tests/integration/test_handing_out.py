@@ -86,3 +86,38 @@ def test_a_kill_during_a_hand_over_leaves_no_account_without_a_lease(
     held = {it["account"] for it in leases if it["identity"] == "tests"}
     assert (standing in held) == (point == "warm.handed")
     eventually(lambda: set(postgres.accounts()) == held, what="the end of what nobody has")
+
+
+def test_a_lease_is_replaced_from_the_command_line(
+    daemon: Daemon, postgres: PostgresServer
+) -> None:
+    daemon.write_policy(policy_with(postgres, "overlap: 59m\n    grace: 1m"))
+    daemon.start()
+    first = daemon.request("GET", f"/v1/{PATH}", {"ttl": "30m"}).json
+    assert (first["leasehold"]["overlap"], first["leasehold"]["grace"]) == (3540, 60)
+    new = asked(daemon, "lease", "replace", first["lease_id"])
+    old_name, old_password = first["data"]["username"], first["data"]["password"]
+    assert postgres.can_log_in(old_name, old_password)
+    assert postgres.can_log_in(new["data"]["username"], new["data"]["password"])
+    again = leasehold(daemon, "lease", "replace", first["lease_id"])
+    assert again.returncode != 0
+    assert f"was replaced already, by {new['lease_id']}" in again.stderr
+    assert leasehold(daemon, "lease", "acknowledge", new["lease_id"]).returncode == 0
+    assert postgres.accounts() == [new["data"]["username"]]
+
+
+@pytest.mark.parametrize("point", ["replace.issued", "replace.moved", "replace.written"])
+def test_a_kill_during_a_replacement_leaves_both_under_their_leases(
+    daemon: Daemon, postgres: PostgresServer, point: str
+) -> None:
+    daemon.write_policy(policy_with(postgres, "overlap: 59m\n    grace: 1m"))
+    daemon.start(failpoints={point: {"action": "kill"}})
+    first = daemon.request("GET", f"/v1/{PATH}", {"ttl": "30m"}).json["lease_id"]
+    with pytest.raises((http.client.HTTPException, OSError)):
+        daemon.request("PUT", "/v1/leasehold/leases/replace", {"lease_id": first})
+    assert daemon.wait_dead() == -9
+    daemon.start()
+    leases = asked(daemon, "leases", "database/creds/")["leases"]
+    assert sorted(postgres.accounts()) == sorted(it["account"] for it in leases)
+    again = daemon.request("PUT", "/v1/leasehold/leases/replace", {"lease_id": first})
+    assert again.status == (400 if point == "replace.written" else 200)

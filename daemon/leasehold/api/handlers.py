@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from leasehold import __version__
 from leasehold.api import replies
@@ -21,7 +22,7 @@ from leasehold.errors import (
 )
 from leasehold.identity.holder import CONNECTION
 from leasehold.inspection import Inspection
-from leasehold.issuance import Issuance
+from leasehold.issuance import Issuance, IssuedLease
 from leasehold.leases.lifecycle import LIVE
 from leasehold.model import Caller, LeaseState
 from leasehold.secret import Secret
@@ -63,6 +64,7 @@ class Handlers:
     def __init__(
         self, issuance: Issuance, inspection: Inspection, renewals: FailedRenewals
     ) -> None:
+        self.clock = issuance.clock
         self._issuance = issuance
         self._inspection = inspection
         self._renewals = renewals
@@ -80,9 +82,15 @@ class Handlers:
             ask.path["operation"],
             ask.path["role"],
             ttl_s=ask.fields.span_s("ttl"),
-            given=partial(_given, ask.fields, reason),
+            given=partial(given, ask.fields, reason),
             alone=ask.alone or ask.wrap_s is not None,
         )
+        return self.reply_of(ask.caller, issued)
+
+    def reply_of(
+        self, caller: Caller, issued: IssuedLease, own: Mapping[str, Any] | None = None
+    ) -> Reply:
+        """The reply that hands a credential over; `own` is told beside what the role adds."""
         return Reply(
             body={
                 "lease_id": issued.lease.id,
@@ -93,12 +101,12 @@ class Handlers:
                     for name, value in issued.credential.fields.items()
                 },
                 "mount_type": issued.lease.engine_type,
-                **replies.handed_out(issued, self._issuance.clock),
+                **replies.handed_out(issued, self.clock, own or {}),
             },
             warnings=issued.warnings,
             headers={OF_LEASE: "held"} if issued.lease.holder.startswith(CONNECTION) else {},
-            delivered=(partial(self._issuance.delivered, ask.caller, issued),),
-            undelivered=partial(self._issuance.undelivered, ask.caller, issued),
+            delivered=(partial(self._issuance.delivered, caller, issued),),
+            undelivered=partial(self._issuance.undelivered, caller, issued),
         )
 
     @described(
@@ -218,7 +226,7 @@ class Handlers:
         )
 
 
-def _given(fields: Fields, reason: str, names: Iterable[str]) -> Mapping[str, str]:
+def given(fields: Fields, reason: str, names: Iterable[str]) -> Mapping[str, str]:
     """The fields of these names, and the reason."""
     return {**{name: fields.text(name) for name in names}, "reason": reason}
 

@@ -63,11 +63,17 @@ def doubled(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**{key: value for key, value in data.items() if key not in fixed}, "data": data}
 
 
-def handed_out(issued: IssuedLease, clock: Clock) -> dict[str, Any]:
-    """What the role adds to Vault's reply to an issue, as a part of its own; often nothing."""
-    own: dict[str, Any] = {}
+def handed_out(issued: IssuedLease, clock: Clock, told: Mapping[str, Any]) -> dict[str, Any]:
+    """What the role adds to Vault's reply to an issue, as a part of its own, beside what is `told`.
+
+    Often nothing.
+    """
+    own: dict[str, Any] = {**told}
     if issued.ready_ms is not None:
         own["ready_at"] = rfc3339(clock.wall(issued.ready_ms))
+    if issued.succession is not None:
+        own["overlap"] = issued.succession.overlap_s
+        own["grace"] = issued.succession.grace_s
     return {"leasehold": own} if own else {}
 
 

@@ -23,6 +23,7 @@ from leasehold.api.metrics import MetricsHandlers
 from leasehold.api.policy import PolicyHandlers
 from leasehold.api.quarantine import QuarantineHandlers
 from leasehold.api.quotas import QuotaHandlers
+from leasehold.api.replacing import ReplacingHandlers
 from leasehold.api.replies import Reply
 from leasehold.api.revocations import RevocationHandlers
 from leasehold.api.rotation import RotationHandlers
@@ -88,6 +89,7 @@ def routes(
     seal: SealHandlers,
     rotation: RotationHandlers,
     quarantine: QuarantineHandlers,
+    replacing: ReplacingHandlers,
 ) -> tuple[Route, ...]:
     """The table, first match first."""
     state, mounts, rights = vault.state, vault.mounts, vault.rights
@@ -149,6 +151,8 @@ def routes(
         _route(GET, "leasehold/status", serve.status),
         _route(GET, "leasehold/engines", serve.engines),
         _route(GET, "leasehold/leases", serve.leases),
+        _route(WRITE, "leasehold/leases/replace", replacing.replace),
+        _route(WRITE, "leasehold/leases/acknowledge", replacing.acknowledge),
         _route(GET, "leasehold/quotas", quotas.quotas),
         _route(GET, "leasehold/revocations", revocations.revocations),
         _route(GET, "leasehold/revocations/{id}", revocations.revocation),

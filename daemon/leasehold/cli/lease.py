@@ -4,6 +4,7 @@ import click
 
 from leasehold.cli.asking import Daemon, daemon_option
 from leasehold.cli.field import field_option, print_field
+from leasehold.cli.lease_replace import acknowledge, replace
 from leasehold.cli.lease_revoke import revocations, revoke
 from leasehold.cli.leases import LIVE, print_leases
 from leasehold.cli.output import examples, json_option, print_json, print_pairs, span, warn
@@ -18,7 +19,7 @@ from leasehold.cli.output import examples, json_option, print_json, print_pairs,
     ),
 )
 def lease() -> None:
-    """List, look up, renew and revoke leases.
+    """List, look up, renew, replace and revoke leases.
 
     Options may have one dash or two, as in Vault's command: -increment=2h is --increment 2h.
     """
@@ -112,5 +113,7 @@ def _told(value: object) -> object:
     return "-" if value is None else value
 
 
+lease.add_command(replace)
+lease.add_command(acknowledge)
 lease.add_command(revoke)
 lease.add_command(revocations)

@@ -45,7 +45,13 @@ def read(
     warn(credential.warnings)
     if field is not None:
         click.echo(_field(client, credential, field))
-    elif as_json or not sys.stdout.isatty():
+    else:
+        show(credential, as_json=as_json)
+
+
+def show(credential: IssuedCredential, *, as_json: bool) -> None:
+    """Print a credential: a table on a terminal, else JSON."""
+    if as_json or not sys.stdout.isatty():
         print_json(
             {
                 "lease_id": credential.lease_id,

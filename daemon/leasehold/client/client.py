@@ -24,6 +24,7 @@ from leasehold.client.replies import (
 from leasehold.client.rotation import RotationCalls
 from leasehold.client.sealing import SealCalls
 from leasehold.client.secret_ids import SecretIdCalls
+from leasehold.client.succeeding import SucceedingCalls
 from leasehold.client.tokens import TokenCalls
 from leasehold.client.world import WorldCalls
 from leasehold.secret import Secret
@@ -39,6 +40,7 @@ PAGE = 500
 
 
 class Client(
+    SucceedingCalls,
     TokenCalls,
     SecretIdCalls,
     IncidentCalls,

@@ -82,6 +82,14 @@ def take_step(client: "Client", lease_id: str, term: Term) -> Term:
     return after(term, outcome, asked_at)
 
 
+def go_over(client: "Client", lease_id: str) -> None:
+    """Say that a lease took the place of the one before. What fails is logged: that one ends."""
+    try:
+        client.acknowledge_lease(lease_id)
+    except LeaseholdError as error:
+        logger.warning("what lease %s replaced is left to end by itself: %s", lease_id, error)
+
+
 def give_up(client: "Client", lease_id: str) -> None:
     """Revoke a lease that is not used any more. What fails is logged: it ends by itself."""
     try:

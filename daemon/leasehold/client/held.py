@@ -23,7 +23,23 @@ class HeldCredential:
 
     def __init__(self, issued: IssuedCredential, asked_at: float) -> None:
         self._issued = issued
+        self.asked_at = asked_at
         self.term = begun(issued.ttl_s, issued.renewable, asked_at, chance())
+
+    @property
+    def replaces(self) -> str:
+        """The lease whose place this one took, if any."""
+        return self._issued.replaces
+
+    @property
+    def replaces_s(self) -> int:
+        """How long that one lived on, from when this one was asked for, in seconds."""
+        return self._issued.replaces_s
+
+    @property
+    def overlap_s(self) -> int | None:
+        """How long before its end the lease may be replaced, if it may."""
+        return self._issued.overlap_s
 
     @property
     def lease_id(self) -> str:

@@ -20,8 +20,9 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from leasehold.client.client import Client
-from leasehold.client.credential import give_up, take_step
+from leasehold.client.credential import give_up, go_over, take_step
 from leasehold.client.held import LONGEST_WAIT_S, chance, now_s
+from leasehold.client.replies import IssuedCredential
 from leasehold.client.succession import (
     Act,
     Adapter,
@@ -30,6 +31,7 @@ from leasehold.client.succession import (
     adapters_fault,
 )
 from leasehold.client.term import DOUBT_S, CredentialLost
+from leasehold.errors import Invalid
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -197,12 +199,22 @@ class DynamicPool(Generic[P, C]):
 
     def _make(self) -> Generation[P]:
         asked_at = now_s()
-        issued = self._client.read(self._path, self._ttl, fields=self._fields)
+        issued = self._issued()
         try:
             return Generation(issued, asked_at, self._adapter.open(issued.fields))
         except BaseException:
             give_up(self._client, issued.lease_id)
             raise
+
+    def _issued(self) -> IssuedCredential:
+        """The next credential: in the place of the current one, where the daemon does that."""
+        current = self._succession.replaceable(now_s())
+        if current is not None:
+            try:
+                return self._client.replace(current.lease_id, self._ttl, fields=self._fields)
+            except Invalid as error:
+                logger.info("%s: asked for anew: %s", self._path, error)
+        return self._client.read(self._path, self._ttl, fields=self._fields)
 
     def _swap(self, successor: Generation[P] | None) -> None:
         with self._changed:
@@ -230,5 +242,7 @@ class DynamicPool(Generic[P, C]):
             self._adapter.close(generation.pool)
         except Exception as error:
             logger.warning("%s: the old pool: %s", self._path, adapters_fault(error))
-        if not generation.term.over:
+        if generation.successor:
+            go_over(self._client, generation.successor)
+        elif not generation.term.over:
             give_up(self._client, generation.lease_id)

@@ -72,13 +72,20 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedCredential:
-    """A credential and its lease, which ends in `ttl_s` seconds. `fields` differ by engine."""
+    """A credential and its lease, which ends in `ttl_s` seconds. `fields` differ by engine.
+
+    In its last `overlap_s` it may be replaced, if that is not None. `replaces` is the lease whose
+    place it took, which lives on for `replaces_s` seconds at most.
+    """
 
     lease_id: str
     ttl_s: int
     renewable: bool
     fields: Mapping[str, Secret]
     warnings: tuple[str, ...] = ()
+    overlap_s: int | None = None
+    replaces: str = ""
+    replaces_s: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +120,16 @@ def issued(path: str, reply: Reply) -> IssuedCredential:
     body = reply.body
     if not body.get("lease_id"):
         raise LeaseholdError(f"{path} answers without a lease; it is no path of a role")
+    own = body.get("leasehold") or {}
     return IssuedCredential(
         lease_id=body["lease_id"],
         ttl_s=body["lease_duration"],
         renewable=body["renewable"],
         fields={name: Secret(str(value)) for name, value in body["data"].items()},
         warnings=tuple(body.get("warnings") or ()),
+        overlap_s=own.get("overlap"),
+        replaces=own.get("replaces", ""),
+        replaces_s=own.get("replaces_for", 0),
     )
 
 

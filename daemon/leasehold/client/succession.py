@@ -9,6 +9,7 @@ as long as its lease lives.
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from enum import Enum
+from math import inf
 from typing import Generic, Protocol, TypeVar
 
 from leasehold.client.held import HeldCredential
@@ -66,6 +67,8 @@ class Generation(HeldCredential, Generic[P]):
         super().__init__(issued, asked_at)
         self.pool = pool
         self.users = 0
+        self.successor = ""
+        """The lease that took the place of this one's, if the daemon knows of that."""
 
 
 class Act(Enum):
@@ -92,12 +95,20 @@ class Succession(Generic[P]):
         if current is None:
             act, at = Act.REPLACE, self._retry_at
         elif current.term.step is Step.NOTHING:
-            act, at = Act.REPLACE, max(current.term.due, self._retry_at)
+            early = current.term.ends - (current.overlap_s or inf)
+            act, at = Act.REPLACE, max(current.term.due, self._retry_at, early)
         else:
             act, at = Act.SEE_TO, current.term.due
         if current is not None and (not current.term.alive(now) or at >= current.term.ends):
             act, at = Act.RETIRE, now if current.term.over else current.term.ends
         return act, max(0.0, at - now)
+
+    def replaceable(self, now: float) -> Generation[P] | None:
+        """The generation whose lease the daemon can be asked to replace, if it is one."""
+        current = self.current
+        if current is None or current.overlap_s is None or not current.term.alive(now):
+            return None
+        return current
 
     def usable(self, now: float) -> Generation[P] | None:
         """The generation for a new checkout, unless there is none or it is in doubt."""
@@ -118,6 +129,9 @@ class Succession(Generic[P]):
         """Put `successor` to use; the one that was."""
         retired, self.current = self.current, successor
         if successor is not None:
+            if retired is not None and successor.replaces == retired.lease_id:
+                retired.successor = successor.lease_id
+                retired.term = retired.term.ending(successor.replaces_s, successor.asked_at)
             self._tries, self._retry_at, self._why = 0, 0.0, None
         return retired
 

@@ -88,6 +88,11 @@ class Term:
         pause = min(pause_s(self.tries, error, chance), max(FIRST_PAUSE_S, left / 4))
         return replace(self, due=now + pause, tries=self.tries + 1, why=error)
 
+    def ending(self, left_s: float, asked_at: float) -> "Term":
+        """Another lease took its place: it lives so long, and nothing moves that."""
+        ends = asked_at + left_s
+        return replace(self, ends=ends, due=ends, step=Step.NOTHING)
+
     def doubted(self, now: float) -> "Term":
         """What the credential was used for failed, so the lease may have been revoked."""
         if self.over or self.step is Step.LOOK:

@@ -15,6 +15,8 @@ _SAYS: Mapping[str, str] = {
     EventType.DELIVERED: "the credential was handed over",
     EventType.ISSUE_FAILED: "the issue failed; what may stand is taken away",
     EventType.RENEWED: "renewed until {expires}",
+    EventType.REPLACED: "another lease took its place; it lives until {expires} at most",
+    EventType.ACKNOWLEDGED: "its holder has gone over to it from the lease that it replaced",
     EventType.SHORTENED: "its end was brought nearer, to {expires}",
     EventType.EXPIRING: "four fifths of it are over",
     EventType.REVOKING: "it has to end (cause: {cause})",

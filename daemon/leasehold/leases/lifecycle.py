@@ -91,6 +91,23 @@ def renew(lease: Lease, now_ms: int, expires_ms: int) -> Lease:
     )
 
 
+def replace_by(lease: Lease, now_ms: int, expires_ms: int, successor: str) -> Lease:
+    """Another lease takes its place; it ends at `expires_ms`, which nothing moves any more."""
+    if lease.state is not LeaseState.ACTIVE or now_ms >= lease.expires_ms:
+        raise Conflict(f"lease {lease.id} is over, it cannot be replaced")
+    if not now_ms < expires_ms <= lease.max_expires_ms:
+        raise Conflict(f"lease {lease.id} cannot end at that instant")
+    return _move(
+        lease,
+        LeaseState.ACTIVE,
+        expires_ms=expires_ms,
+        max_expires_ms=expires_ms,
+        replaced_by=successor,
+        warned=True,
+        next_ms=expires_ms,
+    )
+
+
 def cap(lease: Lease, now_ms: int, max_expires_ms: int) -> Lease:
     """The lease ends at `max_expires_ms` at the latest, which is earlier than it was to be."""
     if not now_ms < max_expires_ms <= lease.max_expires_ms:

@@ -16,7 +16,7 @@ _SETS = ", ".join(f"{name} = ?" for name in (*LEASE_FIELDS[1:], "mac"))
 SELECT = f"SELECT {_COLUMNS}, mac FROM lease"
 INSERT = f"INSERT INTO lease ({_COLUMNS}, mac) VALUES ({_MARKS})"
 UPDATE = f"UPDATE lease SET {_SETS} WHERE id = ? AND version = ?"
-_LATER = tuple(map(LEASE_FIELDS.index, ("holder", "labels")))
+_LATER = tuple(map(LEASE_FIELDS.index, ("holder", "labels", "replaces", "replaced_by")))
 """Columns that migrations added; they are empty in rows that were written before."""
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 

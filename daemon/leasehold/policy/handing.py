@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from leasehold.bundle import EngineType
-from leasehold.handing import Ready, WarmPool
+from leasehold.handing import Ready, Succession, WarmPool
 from leasehold.policy.draft import Draft
 from leasehold.policy.durations import seconds, text
 from leasehold.policy.limits import Limits
@@ -55,3 +55,23 @@ def warm(draft: Draft, path: Path, role: Mapping[str, Any], limits: Limits) -> W
             " count too",
         )
     return WarmPool(accounts, kept_s)
+
+
+def succession(
+    draft: Draft, path: Path, role: Mapping[str, Any], limits: Limits
+) -> Succession | None:
+    """How a lease is replaced before its end; `grace` is as long as `overlap` if nobody says."""
+    if "overlap" not in role:
+        if "grace" in role:
+            draft.fault((*path, "grace"), "has no effect without overlap; add that", key=True)
+        return None
+    overlap_s = seconds(role["overlap"])
+    found = Succession(overlap_s, seconds(role.get("grace", overlap_s)))
+    for key, span_s in (("overlap", found.overlap_s), ("grace", found.grace_s)):
+        if key in role and span_s >= limits.default_ttl_s:
+            draft.fault(
+                (*path, key),
+                f"found {text(span_s)}; allowed is less than default_ttl"
+                f" ({text(limits.default_ttl_s)}), or a lease could always be replaced",
+            )
+    return found

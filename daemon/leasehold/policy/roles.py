@@ -53,6 +53,7 @@ def compile_roles(
             on_change=OnChange(role.get("on_change", OnChange.RENEW)),
             bind=Bind(role.get("bind", Bind.NONE)),
             share_s=_share_s(draft, path, role, limits[place].default_ttl_s),
+            succession=handing.succession(draft, path, role, limits[place]),
             warm=handing.warm(draft, path, role, limits[place]),
             ready=handing.ready(draft, path, role, draft.types[engine.type]),
             drill_every_s=seconds(role["drill"]["every"]) if "drill" in role else None,

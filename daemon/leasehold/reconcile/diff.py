@@ -219,5 +219,16 @@ def _unrenewable(access: AccessDelta) -> set[tuple[str, tuple[str, str]]]:
 
 
 def _touches_recipe(found: tuple[Difference, ...]) -> bool:
-    others = ("on_removal", "on_change", "share", "drill", "require", "annotate", "ready", "warm")
+    others = (
+        "on_removal",
+        "on_change",
+        "share",
+        "drill",
+        "require",
+        "annotate",
+        "ready",
+        "warm",
+        "overlap",
+        "grace",
+    )
     return any(each.field.split(".")[0] not in others for each in found)

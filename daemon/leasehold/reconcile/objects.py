@@ -87,6 +87,8 @@ def _role(role: Role) -> Fields:
         "drill.every": _span(role.drill_every_s),
         "ready.successes": "" if role.ready is None else str(role.ready.successes),
         "ready.within": "" if role.ready is None else text(role.ready.within_s),
+        "overlap": "" if role.succession is None else text(role.succession.overlap_s),
+        "grace": "" if role.succession is None else text(role.succession.grace_s),
         "warm.accounts": "" if role.warm is None else str(role.warm.accounts),
         "warm.kept": "" if role.warm is None else text(role.warm.kept_s),
         "require": ", ".join(map(str, role.require)),

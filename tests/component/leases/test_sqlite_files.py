@@ -1,24 +1,20 @@
 """What only a store in files has: its directory, its lock, its disk."""
 
 import asyncio
-import hmac
-import json
 import os
 import sqlite3
 import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from component.leases.home import KEY, SQLiteHome, end, issue, newer
+from component.leases.home import KEY, SQLiteHome, end, issue
 from fakes.leases import a_lease
 from leasehold.errors import ConfigError, Unavailable
 from leasehold.keys.keyfile import Key
 from leasehold.leases.sqlite import SQLiteStore
 from leasehold.leases.sqlite_reads import BY_MIDDLE
 from leasehold.quota import Kind
-from leasehold.record import LEASE_FIELDS, lease_values
 
 
 @pytest.fixture
@@ -165,58 +161,6 @@ async def test_leases_of_a_holder_and_tokens_are_found_without_reading_others(ho
     async with home.opened():
         for query, step in queries.items():
             assert [text for *_, text in home.execute(f"EXPLAIN QUERY PLAN {query}", 1)] == [step]
-
-
-def _write_as_before(home, lease, *, without: tuple[str, ...]) -> None:
-    """Give the row of a lease the MAC over the columns that there were then."""
-    row = dict(zip(LEASE_FIELDS, lease_values(lease), strict=True))
-    later = {column: row.pop(column) for column in ("holder", "labels")}
-    then: list[Any] = [int(it) if isinstance(it, bool) else it for it in row.values()]
-    then += [[name, its] for name, its in later.items() if its and name not in without]
-    mac = hmac.digest(
-        KEY.derive("row mac"), json.dumps(then, separators=(",", ":")).encode(), "sha256"
-    )
-    home.execute("UPDATE lease SET mac = ? WHERE id = ?", mac, lease.id)
-
-
-async def test_rows_of_before_leases_had_labels_verify_and_can_be_changed(home) -> None:
-    async with home.opened() as store:
-        lease, other = await issue(store, 1), await issue(store, 2)
-        change = newer(lease, holder="unit:a")
-        await store.write(change)
-    lease = change.new
-    _write_as_before(home, lease, without=("labels",))
-    home.execute("ALTER TABLE lease DROP COLUMN labels")
-    home.execute("PRAGMA user_version = 4")
-    async with home.opened() as store:
-        assert await store.find() == [lease, other]
-        told = {"reason": "ABC-1", "naïve": "é\"'"}
-        await store.write(newer(lease, labels=told))
-        assert (await store.get(lease.id)).labels == told
-
-
-async def test_a_text_moved_from_the_holder_to_the_labels_does_not_verify(home) -> None:
-    async with home.opened() as store:
-        lease = await issue(store, 1)
-        await store.write(newer(lease, holder='{"reason": "mine"}'))
-    home.execute("UPDATE lease SET labels = holder, holder = ''")
-    async with home.opened() as store:
-        assert await store.find() == []
-
-
-async def test_rows_of_before_leases_had_holders_verify_and_can_be_changed(home) -> None:
-    async with home.opened() as store:
-        lease, other = await issue(store, 1), await issue(store, 2)
-    _write_as_before(home, lease, without=("holder", "labels"))
-    home.execute("ALTER TABLE lease DROP COLUMN labels")
-    home.execute("DROP INDEX lease_holding")
-    home.execute("ALTER TABLE lease DROP COLUMN holder")
-    home.execute("DROP TABLE token")
-    home.execute("PRAGMA user_version = 3")
-    async with home.opened() as store:
-        assert await store.find() == [lease, other]
-        await store.write(newer(lease, last_error="changed", holder="unit:a"))
-        assert [it.id for it in await store.held_by("unit:a", 10)] == [lease.id]
 
 
 async def test_writes_that_wait_together_are_written_together(home) -> None:

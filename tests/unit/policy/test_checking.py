@@ -106,9 +106,9 @@ def test_leases_of_a_process_or_unit_may_be_shared(bind: str) -> None:
 def test_own_keys_of_a_role_are_told_beside_those_of_its_engine() -> None:
     [line] = about_role("grup: app")
     assert line.endswith(
-        "unknown key; allowed are annotate, bind, default_ttl, digits, drill, group, max_leases,"
-        " max_ttl, on_change, on_removal, password_policy, ready, require, share,"
-        " username_template, warm, words; did you mean group?"
+        "unknown key; allowed are annotate, bind, default_ttl, digits, drill, grace, group,"
+        " max_leases, max_ttl, on_change, on_removal, overlap, password_policy, ready, require,"
+        " share, username_template, warm, words; did you mean group?"
     )
 
 

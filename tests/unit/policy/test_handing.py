@@ -3,7 +3,7 @@
 import pytest
 
 from fakes.policies import TYPES, engine_type, lines, loaded
-from leasehold.handing import Ready, WarmPool
+from leasehold.handing import Ready, Succession, WarmPool
 
 HEAD = "engines:\n  one: {type: fake, mount: db, connection: {host: a}}\nroles:\n  one/app:\n"
 
@@ -58,4 +58,26 @@ def test_an_unused_account_is_kept_as_long_as_one_that_is_used(role: str, kept_s
 )
 def test_a_shelf_that_cannot_be_kept_is_told(role: str, words: str) -> None:
     [line] = about(role)
+    assert words in line
+
+
+@pytest.mark.parametrize(
+    ("role", "grace_s"), [("overlap: 10m", 600), ("overlap: 10m\n    grace: 2m", 120)]
+)
+def test_the_grace_is_as_long_as_the_overlap_if_nobody_says(role: str, grace_s: int) -> None:
+    found = loaded({"f": f"{HEAD}    {role}\n"}, TYPES)
+    assert found.bundle is not None
+    assert found.bundle.roles["db", "app"].succession == Succession(600, grace_s)
+
+
+@pytest.mark.parametrize(
+    ("role", "words"),
+    [
+        ("overlap: 1h", "found 1h; allowed is less than default_ttl (1h)"),
+        ("overlap: 1m\n    grace: 2h", "grace: found 2h; allowed is less than default_ttl (1h)"),
+        ("grace: 1m", "has no effect without overlap; add that"),
+    ],
+)
+def test_a_succession_that_cannot_be_is_told(role: str, words: str) -> None:
+    [line] = about(f"    {role}\n")
     assert words in line

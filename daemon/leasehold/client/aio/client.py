@@ -91,6 +91,22 @@ class AsyncClient:
         body = {"lease_id": lease_id, "sync": wait}
         return revoked(await self._send("PUT", "sys/leases/revoke", body))
 
+    async def replace(
+        self,
+        lease_id: str,
+        ttl: str | int | None = None,
+        *,
+        fields: Mapping[str, str] | None = None,
+    ) -> IssuedCredential:
+        """A new credential in the place of one whose end is near; see `Client.replace`."""
+        asked = {**asked_for(ttl, fields), "lease_id": lease_id}
+        return issued(lease_id, await self._send("PUT", "leasehold/leases/replace", asked))
+
+    async def acknowledge_lease(self, lease_id: str, *, wait: bool = True) -> bool:
+        """Say that the new credential is in use; see `Client.acknowledge_lease`."""
+        body = {"lease_id": lease_id, "sync": wait}
+        return (await self._send("PUT", "leasehold/leases/acknowledge", body)).status == 204
+
     async def lookup(self, lease_id: str) -> Mapping[str, Any]:
         """What the daemon says of one lease of the caller's: id, times, ttl, renewable."""
         reply = await self._send("PUT", "sys/leases/lookup", {"lease_id": lease_id})

@@ -72,6 +72,14 @@ async def take_step(client: "AsyncClient", lease_id: str, term: Term) -> Term:
     return after(term, outcome, asked_at)
 
 
+async def go_over(client: "AsyncClient", lease_id: str) -> None:
+    """Say that a lease took the place of the one before. What fails is logged: that one ends."""
+    try:
+        await client.acknowledge_lease(lease_id)
+    except LeaseholdError as error:
+        logger.warning("what lease %s replaced is left to end by itself: %s", lease_id, error)
+
+
 async def give_up(client: "AsyncClient", lease_id: str) -> None:
     """Revoke a lease that is not used any more. What fails is logged: it ends by itself."""
     try:

@@ -15,8 +15,9 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from leasehold.client.aio.client import AsyncClient
-from leasehold.client.aio.credential import give_up, take_step
+from leasehold.client.aio.credential import give_up, go_over, take_step
 from leasehold.client.held import LONGEST_WAIT_S, chance, now_s
+from leasehold.client.replies import IssuedCredential
 from leasehold.client.succession import (
     Act,
     AsyncAdapter,
@@ -25,6 +26,7 @@ from leasehold.client.succession import (
     adapters_fault,
 )
 from leasehold.client.term import DOUBT_S, CredentialLost
+from leasehold.errors import Invalid
 
 P = TypeVar("P")
 C = TypeVar("C")
@@ -182,12 +184,22 @@ class AsyncDynamicPool(Generic[P, C]):
 
     async def _make(self) -> Generation[P]:
         asked_at = now_s()
-        issued = await self._client.read(self._path, self._ttl, fields=self._fields)
+        issued = await self._issued()
         try:
             return Generation(issued, asked_at, await self._adapter.open(issued.fields))
         except BaseException:
             await give_up(self._client, issued.lease_id)
             raise
+
+    async def _issued(self) -> IssuedCredential:
+        """The next credential: in the place of the current one, where the daemon does that."""
+        current = self._succession.replaceable(now_s())
+        if current is not None:
+            try:
+                return await self._client.replace(current.lease_id, self._ttl, fields=self._fields)
+            except Invalid as error:
+                logger.info("%s: asked for anew: %s", self._path, error)
+        return await self._client.read(self._path, self._ttl, fields=self._fields)
 
     async def _swap(self, successor: Generation[P] | None) -> None:
         async with self._changed:
@@ -207,5 +219,7 @@ class AsyncDynamicPool(Generic[P, C]):
             await self._adapter.close(generation.pool)
         except Exception as error:
             logger.warning("%s: the old pool: %s", self._path, adapters_fault(error))
-        if not generation.term.over:
+        if generation.successor:
+            await go_over(self._client, generation.successor)
+        elif not generation.term.over:
             await give_up(self._client, generation.lease_id)
