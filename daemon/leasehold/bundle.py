@@ -12,6 +12,7 @@ from typing import Any
 from leasehold.conditions import Requirement, Window
 from leasehold.handing import Ready, Succession, WarmPool
 from leasehold.login import LoginMatch, MethodConfig
+from leasehold.passwords import ANY, PasswordRules
 from leasehold.quota import NO_QUOTAS, Quotas
 from leasehold.standing import PasswordPolicy as PasswordPolicy
 from leasehold.standing import StaticRole
@@ -43,10 +44,10 @@ class EngineType:
     """What a plugin says about its engines before its driver is imported.
 
     `schema` is a JSON Schema whose `$defs.connection` and `$defs.role` describe the two maps of
-    options. `logs_in` says whether a credential can be tried there. `faults` and `lint` look deeper
-    into a role's options: errors and warnings, one line each. They import the driver, and raise
-    ConfigError when it is not installed. `rotates` has
-    `root` and `static` where its engines rotate such passwords.
+    options. `logs_in` says whether a credential can be tried there, `passwords` what it takes for
+    one. `faults` and `lint` look deeper into a role's options: errors and warnings, one line each.
+    They import the driver, and raise ConfigError when it is not installed.
+    `rotates` has `root` and `static` where its engines rotate such passwords.
     """
 
     name: str
@@ -57,6 +58,7 @@ class EngineType:
     lint: Callable[[Mapping[str, Any]], list[str]]
     rotates: frozenset[str] = frozenset()
     logs_in: bool = True
+    passwords: PasswordRules = ANY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

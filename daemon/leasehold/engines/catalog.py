@@ -6,6 +6,7 @@ from typing import Any
 
 from leasehold.bundle import EngineType
 from leasehold.errors import ConfigError
+from leasehold.passwords import PasswordRules
 from leasehold.plugin import Engine
 from leasehold.plugin.group import PluginGroup
 
@@ -50,4 +51,5 @@ def _describe(name: str, schema: Mapping[str, Any]) -> EngineType:
         faults=lambda role: engine_class().faults(role),
         lint=lambda role: engine_class().lint(role),
         logs_in=about.get("login", True),
+        passwords=PasswordRules(**about.get("passwords", {})),
     )

@@ -1,8 +1,8 @@
-"""Whether a password policy can be kept, and what it makes cannot be guessed. Pure."""
+"""Whether a password policy can be kept, also by targets, and cannot be guessed. Pure."""
 
 import math
 
-from leasehold.bundle import PasswordPolicy
+from leasehold.bundle import EngineType, PasswordPolicy
 
 MIN_BITS = 110
 """Under this a stored hash could be searched; S5 asks for 160 where the target hashes badly."""
@@ -34,3 +34,32 @@ def faults(policy: PasswordPolicy) -> list[str]:
             " or require less"
         )
     return found
+
+
+def misfits(policy: PasswordPolicy, kind: EngineType) -> list[str]:
+    """Why engines of this type cannot take what the policy makes, one line each."""
+    found, rules = [], kind.passwords
+    if rules.max_length is not None and policy.length > rules.max_length:
+        found.append(
+            f"makes passwords of {policy.length} characters; engines of type {kind.name} take"
+            f" {rules.max_length} at most, so name a policy with length: {rules.max_length} or less"
+        )
+    drawn = policy.allowed_symbols if policy.required.get("symbols") else ""
+    if rules.symbols is not None and (wrong := sorted(set(drawn) - set(rules.symbols))):
+        take = f"the symbols {rules.symbols}" if rules.symbols else "no symbols"
+        found.append(
+            f"makes passwords with {' '.join(wrong)}; engines of type {kind.name} take {take}, so"
+            " change allowed_symbols of the policy"
+        )
+    return found
+
+
+def doubts(policy: PasswordPolicy, kind: EngineType) -> list[str]:
+    """Why some engines of this type may not take it; the policy that nobody chose gives way."""
+    safe = kind.passwords.safe_length
+    if safe is None or policy.length <= safe or policy == PasswordPolicy():
+        return []
+    return [
+        f"makes passwords of {policy.length} characters; some versions of {kind.name} take"
+        f" {safe} at most, see the page of that engine"
+    ]

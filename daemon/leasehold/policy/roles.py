@@ -4,9 +4,17 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from leasehold.bundle import Bind, EngineConfig, OnChange, OnRemoval, PasswordPolicy, Role
+from leasehold.bundle import (
+    Bind,
+    EngineConfig,
+    EngineType,
+    OnChange,
+    OnRemoval,
+    PasswordPolicy,
+    Role,
+)
 from leasehold.errors import ConfigError
-from leasehold.policy import conditions, handing, templates
+from leasehold.policy import conditions, handing, passwords, templates
 from leasehold.policy.draft import Draft
 from leasehold.policy.durations import seconds, text
 from leasehold.policy.limits import Limits, limits_of, role_faults
@@ -41,13 +49,15 @@ def compile_roles(
         options = {each: role[each] for each in role if each not in common_role_keys()}
         _check_options(draft, path, options, engine)
         _check_references(draft, path, role, engine)
+        policy = policies.get(role.get("password_policy", ""), PasswordPolicy())
+        _check_password(draft, path, role, policy, draft.types[engine.type])
         roles[place] = Role(
             name=name,
             engine=engine.name,
             default_ttl_s=limits[place].default_ttl_s,
             max_ttl_s=limits[place].max_ttl_s,
             max_leases=limits[place].max_leases,
-            password_policy=policies.get(role.get("password_policy", ""), PasswordPolicy()),
+            password_policy=policy,
             username_template=role.get("username_template"),
             on_removal=OnRemoval(role.get("on_removal", OnRemoval.DRAIN)),
             on_change=OnChange(role.get("on_change", OnChange.RENEW)),
@@ -131,6 +141,19 @@ def _at_option(path: Path, options: Mapping[str, Any], texts: Iterable[str]) -> 
         else:
             item = (int(found["item"]),) if found["item"] else ()
             yield Fault((*path, found["option"], *item), found["message"], key=True)
+
+
+def _check_password(
+    draft: Draft, path: Path, role: Mapping[str, Any], policy: PasswordPolicy, kind: EngineType
+) -> None:
+    """Whether the target takes what the policy makes."""
+    named = "password_policy" in role
+    where = (*path, "password_policy") if named else path
+    whose = f"policy {role['password_policy']}" if named else "the policy that holds by default"
+    for misfit in passwords.misfits(policy, kind):
+        draft.fault(where, f"{whose} {misfit}", key=not named)
+    for doubt in passwords.doubts(policy, kind):
+        draft.warn(where, f"{whose} {doubt}", key=not named)
 
 
 def _check_references(

@@ -48,6 +48,9 @@ _STATEMENTS = (
     "rollback_statements",
 )
 
+_GRANTS_ON = re.compile(r"\s*grant\s.*\son\s", re.IGNORECASE | re.DOTALL)
+"""A right of its own; what grants a role has no ON."""
+
 
 class MysqlEngine(Engine):
     """One server, or one cluster whose servers have the same accounts."""
@@ -200,6 +203,11 @@ class MysqlEngine(Engine):
                 "creation_statements: {{password}} stands where no verifier can, so the clear"
                 " password is sent and may stand in the server's logs; write IDENTIFIED BY"
                 " '{{password}}' or use {{verifier}}"
+            )
+        if any(_GRANTS_ON.match(text) for text in made):
+            warnings.append(
+                "creation_statements: GRANT ON to each account; with 5,000 such accounts the server"
+                " takes four times as long to make one more; grant to a role, use member_of"
             )
         if made and not any("password expire" in text.lower() for text in made):
             warnings.append(

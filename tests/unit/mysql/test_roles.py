@@ -45,6 +45,10 @@ def test_a_fault_is_told_with_its_option(role: dict[str, Any], fault: str) -> No
             {"creation_statements": [EXPIRES, "CALL tell('{{password}}')"]},
             "{{password}} stands where no verifier can",
         ),
+        (
+            {"creation_statements": [EXPIRES, "GRANT SELECT ON app.* TO '{{name}}'@'%'"]},
+            "GRANT ON to each account; with 5,000 such accounts",
+        ),
     ],
 )
 def test_what_will_hurt_is_told(role: dict[str, Any], warning: str) -> None:
@@ -60,6 +64,7 @@ def test_what_will_hurt_is_told(role: dict[str, Any], warning: str) -> None:
         {"member_of": ["r"]},
         {"member_of": ["r"], "host": "10.%", "definer_objects": "leave"},
         {"creation_statements": EXPIRES, "renew_statements": "SELECT {{expires}}"},
+        {"creation_statements": [EXPIRES, "GRANT readers TO '{{name}}'@'%'"]},
     ],
 )
 def test_a_sound_role_is_let_be(role: dict[str, Any]) -> None:

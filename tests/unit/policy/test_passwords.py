@@ -7,7 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from fakes.policies import engine_type, loaded
 from leasehold.bundle import PasswordPolicy
+from leasehold.passwords import PasswordRules
 from leasehold.plugin import make_password
 from leasehold.policy.passwords import MIN_BITS, faults
 
@@ -62,3 +64,53 @@ def test_digits_that_must_be_there_are_counted_as_digits(length: int, digits: in
 def test_each_fault_is_named(policy: PasswordPolicy, words: str) -> None:
     [fault] = faults(policy)
     assert words in fault
+
+
+POLICY = """\
+engines:
+  one: {type: fake, mount: db, connection: {host: a}}
+roles:
+  one/app: {password_policy: long}
+  one/plain: {}
+password_policies:
+  long: {length: 64, required: {symbols: 2}, allowed_symbols: "-!@"}
+"""
+
+
+def told(rules: PasswordRules) -> tuple[list[str], list[str]]:
+    """What is wrong, and what is doubtful, when a target has these rules."""
+    found = loaded({"f": POLICY}, {"fake": engine_type(passwords=rules)})
+    return [it.line() for it in found.problems], [it.line() for it in found.warnings]
+
+
+def test_a_policy_longer_than_the_target_takes_is_refused_at_its_role() -> None:
+    [line], _ = told(PasswordRules(max_length=40))
+    assert line == (
+        "f:4:30: roles.one/app.password_policy: policy long makes passwords of 64 characters;"
+        " engines of type fake take 40 at most, so name a policy with length: 40 or less"
+    )
+
+
+def test_a_target_with_short_passwords_needs_a_policy_for_each_role() -> None:
+    problems, _ = told(PasswordRules(max_length=24))
+    assert len(problems) == 2
+    assert "roles.one/plain: the policy that holds by default makes passwords of 32" in problems[1]
+
+
+@pytest.mark.parametrize(
+    ("symbols", "words"),
+    [("-_", "with ! @; engines of type fake take the symbols -_"), ("", "with ! - @")],
+)
+def test_symbols_that_the_target_does_not_take_are_refused(symbols: str, words: str) -> None:
+    [line], _ = told(PasswordRules(symbols=symbols))
+    assert words in line
+
+
+def test_what_some_versions_do_not_take_is_a_warning_where_it_was_chosen() -> None:
+    problems, [line] = told(PasswordRules(safe_length=30))
+    assert not problems
+    assert "policy long makes passwords of 64 characters; some versions of fake take 30" in line
+
+
+def test_a_policy_that_fits_is_not_spoken_of() -> None:
+    assert told(PasswordRules(max_length=64, safe_length=64, symbols="-!@#")) == ([], [])
