@@ -101,11 +101,11 @@ async def test_a_process_that_ends_before_its_lease_is_written_does_not_keep_it(
                 order, _ = await world.issuance._order(
                     HOLDER, "database/creds/reader", *await decided(world), None, {}
                 )
-                lease, _ = await world.creation.make(replace(order, holder=holder))
+                made = await world.creation.make(replace(order, holder=holder))
             await asyncio.sleep(5)
             running.cancel()
             await world.sweep()
-            ended = await world.store.get(lease.id)
+            ended = await world.store.get(made.lease.id)
             assert ended.state is LeaseState.REVOKED
             assert ended.cause == "holder-ended"
             with pytest.raises(Invalid, match="has ended"), world.holding.bound(holder):
