@@ -185,16 +185,26 @@ class GuardedEngine:
             except StopAsyncIteration:
                 return
 
-    async def turn(self, connection: Mapping[str, Any], password: Secret, *, sent: bool) -> None:
+    async def turn(
+        self,
+        before: Mapping[str, Any],
+        connection: Mapping[str, Any],
+        password: Secret,
+        *,
+        sent: bool,
+    ) -> None:
         """Give the administrator `password`, and use `connection`, which has it, from now on.
 
-        No other call is under way meanwhile. It is proved by a login before the old password is let
-        go of. With `sent` it may have been given before: which of both holds is found out first.
-        Raises EngineError, with an unknown outcome where the target may have the new one.
+        No other call is under way meanwhile. It is proved by a login before the old password, which
+        `before` has, is let go of. With `sent` it may have been given before: which of both holds
+        is found out first. Raises EngineError, with an unknown outcome where the target may have
+        the new one.
         """
         async with self._guard.gate.closed(LANE_WAIT_S + BATCH_S):
             opened = sent and await self._use_if_it_opens(connection)
             try:
+                if sent and not opened and self._engine.connection is not before:
+                    await self._use(before)  # the new one opened once, and the target undid it
                 # Not by `ready`, since somebody who waits outside may hold its lock.
                 await self._guard.call("open", self._open)
                 await self._guard.call("rotate_root", lambda: self._engine.rotate_root(password))

@@ -168,7 +168,7 @@ class Engines:
         """
         engine, one = self.current(name), self._configured[name]
         connection = {**one.connection, **changed}
-        await engine.turn(connection, password, sent=sent)
+        await engine.turn(one.connection, connection, password, sent=sent)
         turned = _Configured(_digest(engine.type, name, connection), one.mount, engine, connection)
         self._configured = {**self._configured, name: turned}
 

@@ -12,7 +12,7 @@ from leasehold.bundle import PasswordPolicy
 from leasehold.engines.guard import MARGIN_S
 from leasehold.engines.guarded import BATCH_S, ISSUE_LANE, REVOKE_LANE, GuardedEngine
 from leasehold.errors import ConfigError, EngineError, EnginePermanent, EngineTemporary
-from leasehold.plugin import Account, IssueRequest, Removal, Stage
+from leasehold.plugin import Account, IssueRequest, Removal, Secret, Stage
 
 LATER = datetime(2026, 1, 2, tzinfo=UTC)
 REMOVED = Removal(stage=Stage.REMOVED)
@@ -266,3 +266,21 @@ async def test_accounts_are_paged_through_the_guard() -> None:
     target.away = True
     with pytest.raises(EngineTemporary):
         assert [name async for name in engine.accounts("^")]
+
+
+async def test_a_password_that_the_target_undid_after_it_opened_is_given_again() -> None:
+    _, target = guarded()
+    target.root = "old"
+    made = type("Engine", (FakeEngine,), {"targets": {"one": target}})
+    before, after = ({"host": "one", "password": Secret(each)} for each in ("old", "new"))
+    engine = GuardedEngine(made, "main", before)
+    await engine.ready()
+    for sent, fault in ((False, Fault.AFTER), (True, Fault.BEFORE)):
+        target.fail("rotate_root", fault)
+        with pytest.raises(EngineTemporary):
+            await engine.turn(before, after, Secret("new"), sent=sent)
+        assert target.root == "new"
+    target.root = "old"  # as where a majority never had it
+    await engine.turn(before, after, Secret("new"), sent=True)
+    assert target.root == "new"
+    await engine.probe()
