@@ -35,6 +35,7 @@ from leasehold_plugins.redis.nodes import Lane, Session
 from leasehold_plugins.redis.nodeset import NodeSet, all_of
 from leasehold_plugins.redis.preflight import preflight
 from leasehold_plugins.redis.removal import NODES, foreign, remove
+from leasehold_plugins.redis.rotation import give
 from leasehold_plugins.redis.trial import try_out
 
 
@@ -171,6 +172,14 @@ class RedisEngine(Engine):
             await try_out(session, role)
 
         all_of(await self._nodes.each(await self._nodes.serving(), Lane.ISSUING, work))
+
+    async def rotate_root(self, password: Secret) -> None:
+        """Set the password of the user that we are, at every server of the set."""
+        await give(self._nodes, str(self.connection["username"]), password)
+
+    async def rotate_static(self, username: str, password: Secret) -> None:
+        """Set the password of a user that stands, at every server of the set."""
+        await give(self._nodes, username, password)
 
     async def accounts(self, pattern: str) -> AsyncIterator[str]:
         """The names at any of the servers; there are no pages, `ACL USERS` gives all at once.

@@ -14,8 +14,10 @@ from leasehold_plugins.redis.nodeset import NO_PRIMARY
 from leasehold_plugins.redis.trial import TRIAL, try_out
 
 OLDEST = 7
+MAKES_NOTHING: Command = ("ACL", "SETUSER", TRIAL, "leasehold")
+"""Shows whether accounts may be made; `leasehold` is no rule, so none is."""
 _NEEDED: Sequence[tuple[Command, str]] = (
-    (("ACL", "SETUSER", TRIAL, "leasehold"), "make accounts"),
+    (MAKES_NOTHING, "make accounts"),
     (("ACL", "DELUSER", TRIAL), "remove accounts"),
     (("ACL", "GETUSER", TRIAL), "look at an account"),
     (("ACL", "USERS"), "list accounts"),
@@ -24,7 +26,7 @@ _NEEDED: Sequence[tuple[Command, str]] = (
     (("MULTI",), "try a role out"),
     (("EXEC",), "try a role out"),
 )
-"""Commands without any effect: there is no such account, and `leasehold` is no rule."""
+"""Commands without any effect: there is no such account."""
 
 
 async def preflight(
