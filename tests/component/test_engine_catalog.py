@@ -171,6 +171,24 @@ def test_validate_goes_on_without_a_driver_and_says_how_to_get_it(
     assert warning.endswith("pip install 'acme-engines'")
 
 
+def test_a_type_that_rotates_nothing_is_given_nothing_to_rotate(
+    install: Install, tmp_path: Path
+) -> None:
+    install("acme-engines")
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "engines:\n  main:\n    type: acme\n    connection: {}\n"
+        "    root_rotation: {every: 30d}\n"
+        "static_roles:\n  main/a: {username: a, rotation: {every: 30d}}\n"
+    )
+    result = CliRunner().invoke(cli, ["validate", str(policy)])
+    assert result.exit_code == 6
+    lines = result.stderr.splitlines()
+    told = "engines.main.root_rotation: engine type acme rotates no administrator; remove it"
+    assert f"policy.yaml:5:5: {told}" in lines
+    assert "policy.yaml:7:3: static_roles.main/a: engine type acme rotates no static roles" in lines
+
+
 @pytest.mark.parametrize("name", sorted(installed_engine_types()))
 def test_the_schema_says_which_passwords_an_engine_rotates(name: str) -> None:
     assert load_engine_class(name).rotates() == installed_engine_types()[name].rotates

@@ -51,12 +51,12 @@ class FerretRelay(Listener):
         wanted = command.pop("filter", {})
         if name == "createUser":
             command["roles"] = []
-        if name == "updateUser":
+        if name == "updateUser" and "pwd" not in command:
             command = {"usersInfo": command[name], "$db": command["$db"]}
         reply = above.ask(command)
         if name == "usersInfo":
             return {**reply, "users": [it for it in self._whole(reply) if matches(it, wanted)]}
-        if name == "updateUser" and not reply["users"]:
+        if "users" in reply and not reply["users"]:
             return {"ok": 0.0, "code": 11, "errmsg": "user not found"}
         if reply["ok"]:
             self._kept.setdefault((message.document[name], command["$db"]), {}).update(kept)

@@ -4,6 +4,7 @@ Commands, fields, numbers of errors and rights are those of MongoDB 7.0, as its 
 sources say. It is a fake: what it takes, a mongod may still refuse.
 """
 
+import contextlib
 import re
 import threading
 import uuid
@@ -21,6 +22,7 @@ CLUSTER = {"cluster": True}
 BUILT_IN = ("read", "readWrite", "dbOwner", "userAdmin")
 ROOT = [
     {"resource": EVERYWHERE, "actions": ["createUser", "dropUser", "changeCustomData", "find"]},
+    {"resource": EVERYWHERE, "actions": ["changePassword"]},
     {"resource": EVERYWHERE, "actions": ["grantRole", "viewRole", "viewUser", "createRole"]},
     {"resource": CLUSTER, "actions": ["viewUser", "killAnySession", "serverStatus"]},
     {"resource": CLUSTER, "actions": ["invalidateUserCache"]},
@@ -98,6 +100,7 @@ class Users:
                 **({"customData": data} if data is not None else {}),
             }
             if password is not None:
+                self.users[name, db]["mechanisms"] = ["SCRAM-SHA-256"]
                 self.verifiers[name, db] = verifier(password)
 
     def _roles(self, me: User | None, home: str, given: list[Any]) -> list[dict[str, str]]:
@@ -111,12 +114,26 @@ class Users:
         return found
 
     def update(self, me: User | None, db: str, command: Mapping[str, Any]) -> None:
-        self.require(me, "changeCustomData", db)
+        if "customData" in command:
+            self.require(me, "changeCustomData", db)
+        if "pwd" in command:
+            self._require_change(me, (command["updateUser"], db))
         with self.lock:
             user = self.users.get((command["updateUser"], db))
             if user is None:
                 raise Refusal(11, f"User {command['updateUser']}@{db} not found")
-            user["customData"] = command["customData"]
+            if "customData" in command:
+                user["customData"] = command["customData"]
+            if "pwd" in command:
+                user["mechanisms"] = command.get("mechanisms", ["SCRAM-SHA-1", "SCRAM-SHA-256"])
+                self.verifiers[command["updateUser"], db] = verifier(command["pwd"])
+
+    def _require_change(self, me: User | None, user: User) -> None:
+        """The right to one's own password, or to those of a database."""
+        if me == user:
+            with contextlib.suppress(Refusal):
+                return self.require(me, "changeOwnPassword", user[1])
+        return self.require(me, "changePassword", user[1])
 
     def drop(self, me: User | None, db: str, command: Mapping[str, Any]) -> None:
         self.require(me, "dropUser", db)

@@ -21,7 +21,7 @@ ADMIN, PASSWORD = "root", "r00t"
 _EVERY = {"$db", "lsid", "$readPreference", "maxTimeMS", "comment", "$clusterTime"}
 _FIELDS: Mapping[str, set[str]] = {
     "createUser": {"pwd", "customData", "roles", "writeConcern", "mechanisms"},
-    "updateUser": {"customData", "writeConcern"},
+    "updateUser": {"pwd", "mechanisms", "customData", "writeConcern"},
     "dropUser": {"writeConcern"},
     "usersInfo": {"filter"},
     "connectionStatus": {"showPrivileges"},

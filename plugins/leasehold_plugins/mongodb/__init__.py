@@ -33,8 +33,9 @@ from leasehold_plugins.mongodb.deployment import Deployment
 from leasehold_plugins.mongodb.errors import USER_EXISTS
 from leasehold_plugins.mongodb.logins import opens
 from leasehold_plugins.mongodb.preflight import preflight
-from leasehold_plugins.mongodb.recipes import recipe
+from leasehold_plugins.mongodb.recipes import ADMIN, recipe
 from leasehold_plugins.mongodb.removal import name_of, remove
+from leasehold_plugins.mongodb.rotation import SHA_256, give
 
 _OURS = "lh[a-z2-7]{4}_"
 _PAGES = tuple(f"{_OURS}[{some}]" for some in ("a-d", "e-h", "i-l", "m-p", "q-t", "u-x", "yz2-7"))
@@ -102,7 +103,7 @@ class MongodbEngine(Engine):
             credential |= {"certificate": made.certificate, "private_key": made.private_key}
         else:
             password = make_password(request.password_policy)
-            command |= {"pwd": password, "mechanisms": ["SCRAM-SHA-256"]}
+            command |= {"pwd": password, "mechanisms": [SHA_256]}
             credential["password"] = Secret(password)
         # After an attempt that was cut short, who stands there is this very account.
         confirmed = await self._deployment.ask(
@@ -155,6 +156,15 @@ class MongodbEngine(Engine):
     async def login(self, credential: Mapping[str, str | Secret]) -> bool:
         """Whether the credential opens the deployment now."""
         return await opens(self._deployment.options(), credential)
+
+    async def rotate_root(self, password: Secret) -> None:
+        """Set the password of the user that we are."""
+        username, source = str(self.connection["username"]), self._deployment.source
+        await give(self._deployment, username, source, password, "changeOwnPassword")
+
+    async def rotate_static(self, username: str, password: Secret) -> None:
+        """Set the password of a user that stands in `admin`."""
+        await give(self._deployment, username, ADMIN, password, "changePassword")
 
     async def accounts(self, pattern: str) -> AsyncIterator[str]:
         """Page through users in all databases; one by certificate is its common name."""

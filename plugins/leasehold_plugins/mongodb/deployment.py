@@ -58,6 +58,11 @@ class Deployment:
         """Accounts are made and gone when a majority of the replica set has it in its journal."""
         return {"w": "majority", "wtimeout": int(self._limit_s * 1000)}
 
+    @property
+    def source(self) -> str:
+        """The database that the administrator's password stands in. Raises EnginePermanent."""
+        return str(self.options().get("authSource", ADMIN))
+
     def known(self) -> dict[str, Any]:
         """The driver's options for the administrator. Raises EnginePermanent."""
         made = self.options()

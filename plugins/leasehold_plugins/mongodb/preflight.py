@@ -75,15 +75,15 @@ class _Rights:
             of_cluster.append(("invalidateUserCache", "have every mongos forget an account"))
         for action, words in of_cluster:
             if not self._has(action, None):
-                yield _grant(f"cannot {words}", {"cluster": True}, action)
+                yield grant(f"cannot {words}", {"cluster": True}, action)
         for home in homes:
             for action, words in _HOME:
                 if not self._has(action, home):
-                    yield _grant(f"cannot {words} in {home}", _database(home), action)
+                    yield grant(f"cannot {words} in {home}", database(home), action)
         for source in sorted({db for _, db in recipes.granted(made)}):
             for action, words in _ROLE:
                 if not self._has(action, source):
-                    yield _grant(f"cannot {words} of {source}", _database(source), action)
+                    yield grant(f"cannot {words} of {source}", database(source), action)
 
     def _has(self, action: str, db: str | None) -> bool:
         """Whether it may do this in `db`, or to the cluster."""
@@ -116,10 +116,12 @@ async def _roles(deployment: Deployment, client: Client, made: Iterable[Recipe])
     ]
 
 
-def _database(name: str) -> dict[str, Any]:
+def database(name: str) -> dict[str, Any]:
+    """A database as a resource of rights, for its users and roles."""
     return {"db": name, "collection": ""}
 
 
-def _grant(what: str, resource: Mapping[str, Any], action: str) -> str:
+def grant(what: str, resource: Mapping[str, Any], action: str) -> str:
+    """`what` cannot be done, and the line that grants it to the documented role."""
     privilege = json.dumps([{"resource": resource, "actions": [action]}])
     return f'{what}: db.getSiblingDB("admin").grantPrivilegesToRole("leasehold", {privilege})'
