@@ -77,6 +77,7 @@ async def test_every_category_that_brings_acl_setuser_is_warned_of(
         assert bool(rules.lint({"commands": [f"+@{category}"]})) == brings, category
 
 
+@pytest.mark.usefixtures("redis_pair")  # both have one mark before each is looked at alone
 async def test_replicas_that_nobody_named_are_told(
     redis_primary: RedisServer, redis_replica: RedisServer
 ) -> None:
