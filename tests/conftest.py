@@ -11,6 +11,7 @@ pytest_plugins = [
     "servers.oracle",
     "servers.redis",
     "servers.redis_engines",
+    "servers.redis_standing",
     "servers.elasticsearch",
     "servers.mongodb",
     "servers.mongodb_engine",
