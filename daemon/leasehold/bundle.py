@@ -46,8 +46,9 @@ class EngineType:
     `schema` is a JSON Schema whose `$defs.connection` and `$defs.role` describe the two maps of
     options. `logs_in` says whether a credential can be tried there, `passwords` what it takes for
     one. `faults` and `lint` look deeper into a role's options: errors and warnings, one line each.
-    They import the driver, and raise ConfigError when it is not installed.
-    `rotates` has `root` and `static` where its engines rotate such passwords.
+    They import the driver, and raise ConfigError when it is not installed. `rotates` has `root` and
+    `static` where its engines rotate such passwords, the former's being `root_secret` of the
+    connection.
     """
 
     name: str
@@ -57,6 +58,7 @@ class EngineType:
     faults: Callable[[Mapping[str, Any]], list[str]]
     lint: Callable[[Mapping[str, Any]], list[str]]
     rotates: frozenset[str] = frozenset()
+    root_secret: str = "password"  # noqa: S105 (the name of an option)
     logs_in: bool = True
     passwords: PasswordRules = ANY
 

@@ -191,4 +191,6 @@ def test_a_type_that_rotates_nothing_is_given_nothing_to_rotate(
 
 @pytest.mark.parametrize("name", sorted(installed_engine_types()))
 def test_the_schema_says_which_passwords_an_engine_rotates(name: str) -> None:
-    assert load_engine_class(name).rotates() == installed_engine_types()[name].rotates
+    engine, told = load_engine_class(name), installed_engine_types()[name]
+    assert engine.rotates() == told.rotates
+    assert engine.root_secret == told.root_secret

@@ -48,6 +48,7 @@ def _describe(name: str, schema: Mapping[str, Any]) -> EngineType:
         operations=operations,
         name_limit=about.get("name_limit", 63),
         rotates=frozenset(about.get("rotates", [])),
+        root_secret=about.get("root_secret", "password"),
         faults=lambda role: engine_class().faults(role),
         lint=lambda role: engine_class().lint(role),
         logs_in=about.get("login", True),

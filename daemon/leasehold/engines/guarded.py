@@ -58,6 +58,7 @@ class GuardedEngine:
         self.rehearses = engine_class.rehearses()
         self.rotates = engine_class.rotates()
         self.root_secret = engine.root_secret
+        self.standing_passwords = engine.standing_passwords
         self.statement_timeout_s = engine.statement_timeout_s
         self._guard = Guard(self.name, self.type, self.statement_timeout_s)
         self.breaker = self._guard.breaker

@@ -131,6 +131,8 @@ class Engine(ABC):
     renewable: ClassVar[bool] = True
     root_secret: ClassVar[str] = "password"  # noqa: S105 (the name of an option)
     """The option of the connection that `rotate_root` makes obsolete."""
+    standing_passwords: ClassVar[PasswordPolicy] = PasswordPolicy()
+    """What `rotate_root` and `rotate_static` are given, unless a policy names another one."""
 
     statement_timeout_s: float = 10.0
 

@@ -105,17 +105,18 @@ def _engines(draft: Draft) -> dict[str, EngineConfig]:
 def _root_rotation_s(draft: Draft, path: Path, engine: Mapping[str, Any]) -> int | None:
     if "root_rotation" not in engine:
         return None
-    if "root" not in draft.types[engine["type"]].rotates:
+    kind = draft.types[engine["type"]]
+    if "root" not in kind.rotates:
         draft.fault(
             (*path, "root_rotation"),
             f"engine type {engine['type']} rotates no administrator; remove it",
             key=True,
         )
-    rules = draft.types[engine["type"]].schema["$defs"]["connection"].get("properties", {})
-    if not any(rules.get(key, {}).get("writeOnly") for key in engine["connection"]):
+    if kind.root_secret not in engine["connection"]:
         draft.fault(
             (*path, "root_rotation"),
-            "the connection has no password to rotate; remove it",
+            f"the connection has no {kind.root_secret}, and nothing else of it is rotated; remove"
+            " it",
             key=True,
         )
     return seconds(engine["root_rotation"]["every"])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from leasehold.access import Access
 from leasehold.background import Background
-from leasehold.bundle import Bundle, EngineConfig, PasswordPolicy
+from leasehold.bundle import Bundle, EngineConfig
 from leasehold.clock import Clock
 from leasehold.engines.guarded import GuardedEngine
 from leasehold.engines.registry import Engines
@@ -96,7 +96,7 @@ class RootRotation:
                 return  # somebody else was at it meanwhile
             config, engine = self._bundle().engines[name], self._engines.current(name)
             kept = self._begin(config, engine)
-            await self._turning.attempt(kept, self._turn(engine, kept, _fresh, caller, told))
+            await self._turning.attempt(kept, self._turn(engine, kept, caller, told))
         logger.info("engine %s: the administrator's password was rotated", name)
 
     async def _reset(self, name: str, caller: Caller, told: Mapping[str, str]) -> None:
@@ -108,13 +108,11 @@ class RootRotation:
             wanted: Secret = (await resolve_connection(config.connection))[kept.option]
             if kept.candidate is not None and kept.candidate.reveal() != wanted.reveal():
                 # Which of both holds must be known before a third one is given.
-                kept = await self._turning.attempt(
-                    kept, self._turn(engine, kept, _fresh, caller, told)
-                )
+                kept = await self._turning.attempt(kept, self._turn(engine, kept, caller, told))
             self._turning.check_that_nothing_is_late(kept)
             # It may have been given by hand, so it is tried before it is given.
             kept = kept.intended(wanted, self._clock.now_ms())
-            turn = self._turn(engine, kept, _fresh, caller, told, EventType.ROOT_RESET)
+            turn = self._turn(engine, kept, caller, told, EventType.ROOT_RESET)
             await self._kept.forget(await self._turning.attempt(kept, turn))
         logger.info("engine %s: its password is the policy's again", name)
 
@@ -136,7 +134,6 @@ class RootRotation:
         self,
         engine: GuardedEngine,
         kept: Kept,
-        make: Callable[[], Secret],
         caller: Caller | None,
         told: Mapping[str, str] | None,
         done: EventType = EventType.ROOT_ROTATED,
@@ -147,7 +144,7 @@ class RootRotation:
         return Turn(
             send=send,
             old_opens=lambda: self._engines.opens(engine.name),
-            make=make,
+            make=lambda: Secret(make_password(engine.standing_passwords)),
             settle_ms=int(engine.statement_timeout_s * 2_000),
             done=done,
             about=f"engine:{engine.name}",
@@ -205,7 +202,3 @@ class RootRotation:
 
     def _bundle(self) -> Bundle:
         return self._access.generation().bundle
-
-
-def _fresh() -> Secret:
-    return Secret(make_password(PasswordPolicy()))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from leasehold.access import Access
 from leasehold.background import Background
+from leasehold.bundle import PasswordPolicy
 from leasehold.clock import Clock
 from leasehold.engines.registry import Engines
 from leasehold.errors import Conflict, EngineError
@@ -141,6 +142,9 @@ class StaticRotation:
         if kept is None:
             kept = Kept(engine=role.engine, account=account, since_ms=now_ms)
 
+        chosen = role.password_policy != PasswordPolicy()
+        policy = role.password_policy if chosen else engine.standing_passwords
+
         async def send(password: Secret, _: bool) -> None:
             await engine.rotate_static(account, password)
 
@@ -162,7 +166,7 @@ class StaticRotation:
             Turn(
                 send=send,
                 old_opens=old_opens,
-                make=lambda: Secret(make_password(role.password_policy)),
+                make=lambda: Secret(make_password(policy)),
                 settle_ms=int(engine.statement_timeout_s * 2_000),
                 done=done,
                 about=f"{mount}/{STATIC_CREDS}/{role.name}",
