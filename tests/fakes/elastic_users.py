@@ -25,6 +25,8 @@ class ElasticUsers(SearchCluster):
     def __init__(self, nodes: int, pair: Pair | None, version: str) -> None:
         super().__init__(nodes, pair)
         self.version = version
+        self.of_a_file: set[str] = set()
+        """Users of the file realm, which the interface cannot change."""
         self.roles["superuser"] = {
             "cluster": ["all"],
             "indices": [{"names": ["*"], "privileges": ["all"]}],
@@ -36,6 +38,8 @@ class ElasticUsers(SearchCluster):
         self.route("GET", "/_security/user", self._list_users)
         self.route("GET", "/_security/user/{}", self._get_user)
         self.route("PUT POST", "/_security/user/{}", self._put_user)
+        self.route("PUT POST", "/_security/user/_password", self._own_password)
+        self.route("PUT POST", "/_security/user/{}/_password", self._named_password)
         self.route("DELETE", "/_security/user/{}", self._delete_user)
         self.route("GET", "/_security/role", self._list_roles)
         self.route("PUT POST", "/_security/role/{}", self._put_role)
@@ -93,7 +97,10 @@ class ElasticUsers(SearchCluster):
 
     def _authenticate(self, asked: Asked) -> Given:
         kind = "api_key" if asked.by_key else "realm"
-        return Given(200, {"username": asked.who, "authentication_type": kind})
+        realm = "_es_api_key" if asked.by_key else "native"
+        realm = "file" if asked.who in self.of_a_file else realm
+        about = {"username": asked.who, "authentication_type": kind}
+        return Given(200, {**about, "authentication_realm": {"name": realm, "type": realm}})
 
     def _has_privileges(self, asked: Asked) -> Given:
         body = only(asked.body, "cluster", "index", "application")
@@ -140,6 +147,23 @@ class ElasticUsers(SearchCluster):
         self.users[name] = User(password, body["roles"], about, body.get("enabled", True))
         self.changed(lambda who: who == name)
         return Given(200, {"created": old is None})
+
+    def _own_password(self, asked: Asked) -> Given:
+        return self._set_password(asked, asked.who)
+
+    def _named_password(self, asked: Asked) -> Given:
+        [name] = asked.rest
+        if name != asked.who:
+            self.need(asked, "manage_security")
+        return self._set_password(asked, name)
+
+    def _set_password(self, asked: Asked, name: str) -> Given:
+        password = only(asked.body, "password", "password_hash")["password"]
+        if name not in self.users or name in self.of_a_file or len(password) < 6:
+            raise Refused(400, self.error(400, "validation_exception"))
+        self.users[name].password = password
+        self.changed(lambda who: who == name)
+        return Given(200, {})
 
     def _delete_user(self, asked: Asked) -> Given:
         self.need(asked, "manage_security")

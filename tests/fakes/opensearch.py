@@ -134,6 +134,12 @@ class OpenSearch(SearchCluster):
         self._contend()
         for change in asked.body:
             only(change, "op", "path", "value")
+            if change["path"] == "/password":
+                assert change["op"] == "add"
+                if len(change["value"]) < 8:
+                    raise Refused(400, said("BAD_REQUEST", "Weak password"))
+                self.users[name].password = change["value"]
+                continue
             empty, part, key = change["path"].split("/")
             assert (change["op"], empty, part) == ("add", "", "attributes")
             self.users[name].about.setdefault("attributes", {})[key] = change["value"]

@@ -128,11 +128,18 @@ class SearchServer:
         about: dict[str, Any] = found[name]
         return about
 
+    @property
+    def roles_key(self) -> str:
+        """What a user calls its roles."""
+        return "roles" if self.flavour == "elasticsearch" else "opendistro_security_roles"
+
+    def delete_user(self, name: str) -> None:
+        status, said = self.ask("DELETE", f"{self._users}/{name}")
+        assert status == 200, said
+
     def put_user(self, name: str, *roles: str) -> None:
-        key = "roles" if self.flavour == "elasticsearch" else "opendistro_security_roles"
-        status, said = self.ask(
-            "PUT", f"{self._users}/{name}", {"password": self.password, key: [*roles]}
-        )
+        body = {"password": self.password, self.roles_key: [*roles]}
+        status, said = self.ask("PUT", f"{self._users}/{name}", body)
         assert status in (200, 201), said
 
     def put_role(self, name: str, definition: Mapping[str, Any]) -> None:

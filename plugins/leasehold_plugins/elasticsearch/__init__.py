@@ -26,7 +26,7 @@ from leasehold.plugin import (
     failpoint,
     hookimpl,
 )
-from leasehold_plugins.elasticsearch import keys, recipes, users
+from leasehold_plugins.elasticsearch import keys, recipes, rotation, users
 from leasehold_plugins.elasticsearch.cluster import Cluster, Flavour, Session
 from leasehold_plugins.elasticsearch.internal_users import InternalUsers
 from leasehold_plugins.elasticsearch.preflight import preflight
@@ -134,6 +134,22 @@ class ElasticsearchEngine(Engine):
             else basic(clear["username"], clear["password"])
         )
         return await self._cluster.opens(_WHOAMI[self._cluster.flavour], header)
+
+    async def rotate_root(self, password: Secret) -> None:
+        """Set the password of the user that we are; an API key is not rotated."""
+        session = await self._cluster.session(Lane.ISSUING)
+        if self._cluster.flavour is Flavour.OPENSEARCH:
+            await self._internal.give(session, self.connection["username"], password)
+        else:
+            await rotation.give_ours(session, password)
+
+    async def rotate_static(self, username: str, password: Secret) -> None:
+        """Set the password of a user that stands."""
+        session = await self._cluster.session(Lane.ISSUING)
+        if self._cluster.flavour is Flavour.OPENSEARCH:
+            await self._internal.give(session, username, password)
+        else:
+            await rotation.give(session, username, password)
 
     async def accounts(self, pattern: str) -> AsyncIterator[str]:
         """The names of users and of valid API keys that match."""

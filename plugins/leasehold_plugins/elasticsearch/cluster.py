@@ -73,10 +73,15 @@ class Session:
         return reply
 
     async def attempt(
-        self, method: str, path: str, body: Mapping[str, Any] | list[Any] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | list[Any] | None = None,
+        *,
+        login: Secret | None = None,
     ) -> Reply:
         """The reply, whatever it says. Raises EngineTemporary when there is none."""
-        return await self._wire.ask(self._address, self._lane, method, path, body)
+        return await self._wire.ask(self._address, self._lane, method, path, body, login=login)
 
     def refused(self, reply: Reply) -> EngineError:
         """The engine's error for a reply."""

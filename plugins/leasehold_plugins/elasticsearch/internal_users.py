@@ -99,6 +99,25 @@ class InternalUsers:
                 await session.ask("DELETE", f"{API}/cache")
             await _delete(session, f"{API}/roles", with_roles)
 
+    async def give(self, session: Session, username: str, password: Secret) -> None:
+        """Have a user that stands log in with `password` from now on. Raises EngineError."""
+        # A hash would have to be of the kind that the cluster has chosen, which it does not tell.
+        change = [{"op": "add", "path": "/password", "value": password.reveal()}]
+        async with self._writing:
+            reply = await session.attempt("PATCH", _user(username), change)
+        if reply.status == 404:
+            raise EnginePermanent(
+                f"there is no internal user {username}", error_class=ErrorClass.ABSENT
+            )
+        if reply.status == 403:
+            raise EnginePermanent(
+                f"the administrator may not set the password of {username}: {API_ACCESS}; or the"
+                " user is reserved, and cannot be changed",
+                error_class=ErrorClass.DENIED,
+            )
+        if reply.status != 200:
+            raise session.refused(reply)
+
     async def names(self, session: Session) -> AsyncIterator[str]:
         """The names of all users; there are no pages."""
         for name in (await session.ask("GET", USERS)).data:

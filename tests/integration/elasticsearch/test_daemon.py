@@ -25,7 +25,7 @@ engines:
       password: env:TEST_SEARCH_PASSWORD
       statement_timeout: 2
       {tls}
-roles:
+{static}roles:
   search/user:
     roles: [app-reader]
     default_ttl: 1h
@@ -42,11 +42,17 @@ identities:
     match: [{{unix: {{uid: {uid}}}}}]
 access:
   - identities: [tests]
-    paths: [search/creds/*]
+    paths: [search/creds/*{paths}]
     verbs: [issue, renew, revoke, revoke-any, list]
   - identities: [tests]
     paths: ["*"]
     verbs: [operate]
+"""
+STATIC = """\
+static_roles:
+  search/billing:
+    username: test-billing
+    rotation: {every: 30d}
 """
 KEY = "role_descriptors: {reader: {indices: [{names: [app-*], privileges: [read]}]}}"
 KEYS = f"""\
@@ -57,12 +63,16 @@ KEYS = f"""\
 """
 
 
-def daemon_for(server: SearchServer, folder: Path, brief: str = "roles: [app-reader]") -> Daemon:
+def daemon_for(
+    server: SearchServer, folder: Path, brief: str = "roles: [app-reader]", static: str = ""
+) -> Daemon:
     policy = POLICY.format(
         server=server,
         uid=os.getuid(),
         brief=brief,
         more=KEYS if server.flavour == "elasticsearch" else "",
+        static=static,
+        paths=", search/static-creds/*" if static else "",
         tls=f"tls_ca: {server.ca}" if server.ca else "",
     )
     return Daemon(folder, {"TEST_SEARCH_PASSWORD": server.password}, policy=policy)
@@ -224,3 +234,40 @@ def test_the_engine_is_shown_as_it_is(search_daemon: Daemon, search: SearchServe
     assert engine["rehearsal"] is False
     assert engine["missing"] == []
     assert engine["version"].endswith(search.ask("GET", "/")[1]["version"]["number"])
+
+
+@pytest.mark.parametrize(
+    "point", ["rotation.intended", "rotation.set", "rotation.proved", "rotation.written"]
+)
+def test_a_kill_within_a_rotation_locks_nobody_out(
+    search_daemon: Daemon, search: SearchServer, point: str
+) -> None:
+    search_daemon.start(failpoints={point: {"action": "kill"}})
+    held = issue(search_daemon, "user")
+    with pytest.raises((OSError, http.client.HTTPException)):
+        search_daemon.request("POST", "/v1/search/rotate-root/search")
+    assert search_daemon.wait_dead() == -9
+    search_daemon.env["TEST_SEARCH_PASSWORD"] = search.password
+    search_daemon.start()
+    assert revoke(search_daemon, held) == 204, "it was settled before the first request"
+    [standing] = asked(search_daemon, "rotations")["engines"]
+    assert (standing["version"], standing["unsettled"]) == (1, False)
+    assert asked(search_daemon, "drift")["findings"] == []
+    keeper = {"username": search.keeper, "password": search.password}
+    assert not search.lets_in(keeper)
+
+
+def test_a_static_role_is_rotated_and_given_out(search: SearchServer, tmp_path: Path) -> None:
+    search.put_user("test-billing", "app-reader")
+    daemon = daemon_for(search, tmp_path / "d", static=STATIC)
+    try:
+        daemon.start()
+        told = leasehold(daemon, "rotate", "search/static-creds/billing")
+        assert told.returncode == 0, told.stderr
+        given = daemon.request("GET", "/v1/search/static-creds/billing").json["data"]
+        assert given["username"] == "test-billing"
+        assert search.lets_in(given)
+        assert given["password"] not in daemon.log.read_text()
+    finally:
+        daemon.stop()
+        search.delete_user("test-billing")
