@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 
+from fakes.mssql_passwords import PASSWORDS
 from fakes.mssql_state import Database, Login, State, User
 from fakes.tsql import ID, TEXT, parted, texts, unquoted
 from leasehold_plugins.mssql.link import Lost, Row, SqlError
@@ -79,11 +80,6 @@ class FakeLink:
         if role not in self.here.roles or name not in self.here.users:
             raise SqlError(15151)
         self.here.roles[role].add(name)
-
-    def set_password(self, name: str, password: str) -> None:
-        if name not in self.here.users:
-            raise SqlError(15151)
-        self.here.users[name].password = password
 
     def disable(self, name: str) -> None:
         if name not in self.server.logins:
@@ -213,7 +209,7 @@ SHAPES: list[tuple[str, Act]] = [
     (rf"CREATE USER {ID} FOR LOGIN {ID}", FakeLink.create_user),
     (rf"CREATE USER {ID} WITH PASSWORD = {TEXT}", FakeLink.create_contained),
     (rf"ALTER ROLE {ID} ADD MEMBER {ID}", FakeLink.add_member),
-    (rf"ALTER USER {ID} WITH PASSWORD = {TEXT}", FakeLink.set_password),
+    *PASSWORDS,
     (rf"ALTER LOGIN {ID} DISABLE", FakeLink.disable),
     (rf"DROP USER IF EXISTS {ID}", FakeLink.drop_user),
     (rf"DROP LOGIN {ID}", FakeLink.drop_login),

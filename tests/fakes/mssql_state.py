@@ -11,9 +11,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Login:
+    """`checked`: it follows the policy of the host, so it takes no verifier, nor one twice."""
+
     secret: str
     database: str = "master"
     disabled: bool = False
+    checked: bool = False
 
     def opens(self, password: str) -> bool:
         if not self.secret.startswith("0x0200"):

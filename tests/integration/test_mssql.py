@@ -71,7 +71,19 @@ class OnAServer(EngineContract):
 
 
 class TestLogins(OnAServer):
-    pass
+    @pytest.mark.parametrize("policy", ["ON", "OFF"])
+    async def test_a_static_login_gets_its_password(
+        self, engine: MssqlEngine, mssql: MssqlServer, policy: str
+    ) -> None:
+        options = f"PASSWORD = 'Old-1-of-a-test', CHECK_POLICY = {policy}"
+        mssql.execute(f"CREATE LOGIN [lhtest_static] WITH {options}")
+        try:
+            password = Secret("New-1-of-a-test-0123456789")
+            for _ in range(2):
+                await engine.rotate_static("lhtest_static", password)
+            assert await engine.login({"username": "lhtest_static", "password": password})
+        finally:
+            mssql.execute("DROP LOGIN [lhtest_static]")
 
 
 class TestTwoDatabases(OnAServer):

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from fakes.mssql import FakeServer
+from fakes.mssql import FakeServer, Login
 from fakes.mssql_engine import new_server
 from fakes.tds_front import TdsFront
 from leasehold_plugins.mssql.address import read
 from leasehold_plugins.mssql.link import Lost, SqlError
 from leasehold_plugins.mssql.tds import Tds, dial
 from servers.daemon import Daemon, eventually
+from servers.operator import asked, leasehold
 
 POLICY = """\
 engines:
@@ -124,3 +125,36 @@ def test_a_kill_during_revoke_is_caught_up(daemon: Daemon, front: TdsFront) -> N
     daemon.start()
     eventually(lambda: ours(front.server) == [], what="the account's end")
     eventually(lambda: states(daemon) == {}, what="the lease's end")
+
+
+@pytest.mark.parametrize(
+    "point", ["rotation.intended", "rotation.set", "rotation.proved", "rotation.written"]
+)
+def test_a_kill_within_a_rotation_locks_nobody_out(
+    daemon: Daemon, front: TdsFront, point: str
+) -> None:
+    daemon.start(failpoints={point: {"action": "kill"}})
+    held = daemon.request("GET", PATH).json
+    with pytest.raises((OSError, http.client.HTTPException)):
+        daemon.request("POST", "/v1/database/rotate-root/main")
+    assert daemon.wait_dead() == -9
+    daemon.start()
+    body = {"lease_id": held["lease_id"], "sync": True}
+    assert daemon.request("PUT", "/v1/sys/leases/revoke", body).status == 204
+    [standing] = asked(daemon, "rotations")["engines"]
+    assert (standing["version"], standing["unsettled"]) == (1, False)
+    assert not front.server.logins["leasehold"].opens("adm1n")
+
+
+def test_a_static_role_is_rotated_and_given_out(daemon: Daemon, front: TdsFront) -> None:
+    policy = daemon.policies / "policy.yaml"
+    static = "static_roles:\n  main/billing: {username: billing, rotation: {every: 30d}}\n"
+    text = policy.read_text().replace("creds/*]", "creds/*, database/static-creds/*]")
+    policy.write_text(text.replace("identities:\n  tests", f"{static}identities:\n  tests"))
+    front.server.logins["billing"] = Login("old", checked=True)
+    daemon.start()
+    told = leasehold(daemon, "rotate", "database/static-creds/billing")
+    assert told.returncode == 0, told.stderr
+    given = daemon.request("GET", "/v1/database/static-creds/billing").json["data"]
+    log_in(front, given["username"], given["password"]).close()
+    assert given["password"] not in daemon.log.read_text()

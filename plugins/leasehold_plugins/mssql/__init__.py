@@ -20,6 +20,7 @@ from leasehold.plugin import (
     Health,
     Issued,
     IssueRequest,
+    PasswordPolicy,
     Removal,
     Revocability,
     Secret,
@@ -34,6 +35,7 @@ from leasehold_plugins.mssql.link import Dial, Lost, SqlError
 from leasehold_plugins.mssql.making import make, renew
 from leasehold_plugins.mssql.preflight import preflight
 from leasehold_plugins.mssql.removal import remove
+from leasehold_plugins.mssql.rotation import NotNow, give, give_ours
 from leasehold_plugins.mssql.session import Session, text, where_of
 from leasehold_plugins.mssql.tds import CONNECT_S, dial
 
@@ -58,6 +60,7 @@ class MssqlEngine(Engine):
     type: ClassVar[str] = "mssql"
     revocability: ClassVar[Revocability] = Revocability.IMMEDIATE
     name_limit: ClassVar[int] = 128
+    standing_passwords: ClassVar[PasswordPolicy] = varied(PasswordPolicy())
 
     def __init__(self, name: str, connection: Mapping[str, Any], dial: Dial = dial) -> None:
         """Keep the connection; nothing is opened yet."""
@@ -143,6 +146,20 @@ class MssqlEngine(Engine):
                 return False
             raise translate(error) from error
         return True
+
+    async def rotate_root(self, password: Secret) -> None:
+        """Set the password of the login or user that we are."""
+        old = text(self.connection["password"])
+        await self._issuing.run(lambda session: give_ours(session, password, old))
+
+    async def rotate_static(self, username: str, password: Secret) -> None:
+        """Set the password of a login that stands; contained, of a user."""
+        admin = text(self.connection["username"])
+        try:
+            await self._issuing.run(lambda session: give(session, username, password, admin))
+        except NotNow:
+            if not await self.login({"username": username, "password": password}):
+                raise
 
     async def accounts(self, pattern: str) -> AsyncIterator[str]:
         """Page through the names of accounts, and yield those that match."""

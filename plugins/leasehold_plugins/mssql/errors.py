@@ -11,6 +11,8 @@ NO_SUCH_SESSION = frozenset({6101, 6106})
 """What KILL says of a session that ended before it, or of a number that no session has."""
 GONE_OR_DENIED = 15151
 """It cannot be found, or we may not: the server does not say which."""
+POLICY_REFUSES_NOW = frozenset({15114, 15115})
+"""The password was changed too recently, or was used before."""
 _BUSY = {
     701: "it is out of memory",
     802: "it is out of memory",
@@ -58,6 +60,8 @@ _WORDS = {
     15023: "the user stands already",
     15025: "the login stands already",
     15063: "the login is a user of the database already",
+    15114: "the server's policy lets nobody change the password so soon again",
+    15115: "the server's policy does not take the password now, as when it was used before",
     15116: "the password does not satisfy the server's policy",
     15118: "the password does not satisfy the server's policy",
     15136: "code runs as the account (EXECUTE AS)",

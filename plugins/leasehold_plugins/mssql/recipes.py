@@ -122,10 +122,32 @@ def kill(session: int) -> str:
     return f"KILL {int(session)}"
 
 
+def login_state(name: str) -> str:
+    """Whether a login follows the policy of the server's host, and whether it is disabled."""
+    return (
+        "SELECT CONVERT(int, is_policy_checked), CONVERT(int, is_disabled)"  # noqa: S608 (quoted)
+        f" FROM sys.sql_logins WHERE name = {literal(name)}"
+    )
+
+
+def password_of_login(name: str, secret: str, old: str = "") -> str:
+    """What sets a login's password to `secret`, quoted already; who may not do that knows `old`."""
+    return f"ALTER LOGIN {identifier(name)} WITH PASSWORD = {secret}{_knowing(old)}"
+
+
+def password_of_user(name: str, password: str, old: str = "") -> str:
+    """What sets a contained user's password; who may not do that knows the `old` one."""
+    return f"ALTER USER {identifier(name)} WITH PASSWORD = {literal(password)}{_knowing(old)}"
+
+
+def _knowing(old: str) -> str:
+    return f" OLD_PASSWORD = {literal(old)}" if old else ""
+
+
 def disable(name: str, scrap: str, *, contained: bool) -> str:
     """What refuses every login from now on; contained, by a password `scrap` that nobody has."""
     if contained:
-        return f"ALTER USER {identifier(name)} WITH PASSWORD = {literal(scrap)}"
+        return password_of_user(name, scrap)
     return f"ALTER LOGIN {identifier(name)} DISABLE"
 
 

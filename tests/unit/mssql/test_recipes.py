@@ -106,6 +106,20 @@ def test_what_is_asked_and_what_takes_away_holds_each_name(
 
 
 @given(HOSTILE, HOSTILE, HOSTILE)
+def test_another_password_is_given_in_one_statement(name: str, password: str, old: str) -> None:
+    for given_by in ((password,), (password, old)):
+        made = recipes.password_of_user(name, *given_by)
+        assert (names(made), texts(made)) == ([name], [*given_by])
+        login = recipes.password_of_login(name, literal(password), *given_by[1:])
+        assert (names(login), texts(login)) == ([name], [*given_by])
+    hashed = recipes.password_of_login(name, "0x0200ab HASHED")
+    assert hashed == f"ALTER LOGIN {identifier(name)} WITH PASSWORD = 0x0200ab HASHED"
+    state = recipes.login_state(name)
+    assert is_one(state)
+    assert texts(state) == [name]
+
+
+@given(HOSTILE, HOSTILE, HOSTILE)
 def test_each_other_statement_is_one(name: str, thing: str, heir: str) -> None:
     assert names(recipes.disable(name, thing, contained=False)) == [name]
     contained = recipes.disable(name, thing, contained=True)
