@@ -21,11 +21,14 @@ LOGIN, CONNECTED, OWNS = "CREATE SESSION", 1940, 1922
 
 @dataclass
 class Account:
+    """`remembers`: its profile takes no password that was used before."""
+
     password: str
     granted: set[str] = field(default_factory=set)
     locked: bool = False
     owns: bool = False
     options: str = ""
+    remembers: bool = False
 
 
 class FakeDatabase:
@@ -125,6 +128,16 @@ class FakeLink:
                 raise SqlError(1919)
             user.granted.add(each)
 
+    def set_password(self, name: str, password: str) -> None:
+        if name != self.who:
+            self._needs("ALTER USER")
+        user = self._user(name)
+        if len(password) > 30 and self.database.version < "23":
+            raise SqlError(972)
+        if user.remembers and user.password == password:
+            raise SqlError(28007)
+        user.password = password
+
     def lock(self, name: str) -> None:
         self._user(name).locked = True
 
@@ -207,6 +220,7 @@ _QUIET = r" EXCEPTION WHEN OTHERS THEN IF SQLCODE NOT IN \(-30, -31\) THEN RAISE
 SHAPES: list[tuple[str, Act]] = [
     (rf"CREATE USER {ID} IDENTIFIED BY {ID}(.*)", FakeLink.create),
     (rf"GRANT (.*) TO {ID}", FakeLink.grant),
+    (rf"ALTER USER {ID} IDENTIFIED BY {ID}", FakeLink.set_password),
     (rf"ALTER USER {ID} ACCOUNT LOCK", FakeLink.lock),
     (rf"DROP USER {ID}( CASCADE)?", FakeLink.drop),
     (

@@ -57,7 +57,20 @@ class OnADatabase(EngineContract):
 
 
 class TestRoles(OnADatabase):
-    pass
+    async def test_a_static_user_gets_its_password(
+        self, engine: OracleEngine, oracle: OracleDatabase
+    ) -> None:
+        link = await dial(read(oracle.connection()["url"]), oracle.admin, oracle.password, 10)
+        await link.execute("CREATE USER lhtest_static IDENTIFIED BY Old1ofatest")
+        try:
+            await link.execute("GRANT CREATE SESSION TO lhtest_static")
+            password = Secret("New1ofatest0123456789")
+            for _ in range(2):
+                await engine.rotate_static("lhtest_static", password)
+            assert await engine.login({"username": "lhtest_static", "password": password})
+        finally:
+            await link.execute("DROP USER lhtest_static")
+            await link.close()
 
 
 class TestStatements(OnADatabase):

@@ -17,18 +17,21 @@ from leasehold.plugin import (
     Health,
     Issued,
     IssueRequest,
+    PasswordPolicy,
     Removal,
     Revocability,
     Secret,
     hookimpl,
+    varied,
 )
 from leasehold_plugins.oracle import address, recipes, statements
 from leasehold_plugins.oracle.errors import refuses_login, translate
 from leasehold_plugins.oracle.lanes import Lane
 from leasehold_plugins.oracle.link import Dial, Lost, SqlError
-from leasehold_plugins.oracle.making import make, renew
+from leasehold_plugins.oracle.making import LONGEST, make, renew
 from leasehold_plugins.oracle.preflight import SEES_LIMITS, preflight
 from leasehold_plugins.oracle.removal import SEES_SESSIONS, remove
+from leasehold_plugins.oracle.rotation import UsedBefore, give, give_static
 from leasehold_plugins.oracle.session import Session, open_session, text
 from leasehold_plugins.oracle.thin import CONNECT_S, dial
 
@@ -51,6 +54,7 @@ class OracleEngine(Engine):
     type: ClassVar[str] = "oracle"
     revocability: ClassVar[Revocability] = Revocability.IMMEDIATE
     name_limit: ClassVar[int] = 128
+    standing_passwords: ClassVar[PasswordPolicy] = varied(PasswordPolicy(length=LONGEST))
 
     def __init__(self, name: str, connection: Mapping[str, Any], dial: Dial = dial) -> None:
         """Keep the connection; nothing is opened yet."""
@@ -143,6 +147,20 @@ class OracleEngine(Engine):
             raise translate(error) from error
         await link.close()
         return True
+
+    async def rotate_root(self, password: Secret) -> None:
+        """Set the password of the user that we are."""
+        async with self._issuing.session() as session:
+            await give(session, self.connection["username"], password)
+
+    async def rotate_static(self, username: str, password: Secret) -> None:
+        """Set the password of a user that stands."""
+        try:
+            async with self._issuing.session() as session:
+                await give_static(session, username, password, self.connection["username"])
+        except UsedBefore:
+            if not await self.login({"username": username, "password": password}):
+                raise
 
     async def accounts(self, pattern: str) -> AsyncIterator[str]:
         """Page through users, and yield those that match in the small letters that we write.

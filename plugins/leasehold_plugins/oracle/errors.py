@@ -9,6 +9,7 @@ from leasehold_plugins.oracle.link import Lost, SqlError
 NO_SUCH_USER = 1918
 STILL_CONNECTED = 1940
 OWNS_OBJECTS = 1922
+USED_BEFORE = 28007
 _BUSY = {
     18: "it has too many sessions",
     20: "it has too many processes",
@@ -38,7 +39,7 @@ _CLASSES = {
     **dict.fromkeys((1031, 1924, 1932, 990), ErrorClass.DENIED),
     **dict.fromkeys((942, 959, 1918, 1919, 2380, 4043), ErrorClass.ABSENT),
     **dict.fromkeys((1920,), ErrorClass.CONFLICT),
-    **dict.fromkeys((439, 65040, 65096), ErrorClass.UNSUPPORTED),
+    **dict.fromkeys((439, 65040, 65066, 65096), ErrorClass.UNSUPPORTED),
 }
 _WORDS = {
     439: "the edition lacks the feature",
@@ -63,7 +64,9 @@ _WORDS = {
     4043: "no such object",
     6550: "the block cannot be read, or a right is missing",
     28003: "the password does not satisfy the profile",
+    28007: "the profile does not take a password that was used before",
     65040: "not inside of a pluggable database",
+    65066: "a common user is changed in the root of the container database only",
     65096: "the root of a container database takes common users only",
 }
 

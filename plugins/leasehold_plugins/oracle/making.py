@@ -25,12 +25,17 @@ LONGEST = 30
 _LONG_SINCE = (23,)
 
 
+def takes_long_passwords(version: tuple[int, ...]) -> bool:
+    """Whether a database of this version takes more than `LONGEST` characters."""
+    return version >= _LONG_SINCE
+
+
 def password_for(policy: PasswordPolicy, version: tuple[int, ...]) -> str:
     """A password that a database of this version takes. Raises EnginePermanent.
 
     The policy that holds when none is chosen gives way to the limit; one that is chosen does not.
     """
-    if version < _LONG_SINCE and policy.length > LONGEST:
+    if not takes_long_passwords(version) and policy.length > LONGEST:
         if policy != PasswordPolicy():
             raise EnginePermanent(
                 f"the password policy makes {policy.length} characters, and Oracle before 23 takes"

@@ -60,6 +60,11 @@ def page(after: str, size: int) -> str:
     )
 
 
+def password(username: str, clear: str) -> str:
+    """What sets the password of a user that stands, whose name is written as in a policy."""
+    return f"ALTER USER {identifier(username)} IDENTIFIED BY {quoted(clear)}"
+
+
 def lock(name: str) -> str:
     """What refuses every login from now on."""
     return f"ALTER USER {account(name)} ACCOUNT LOCK"

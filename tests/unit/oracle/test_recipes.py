@@ -76,6 +76,14 @@ def test_what_is_asked_holds_each_name(listed: list[str]) -> None:
     assert texts(recipes.sessions(listed)) == ["KILLED", *upper]
 
 
+@given(HOSTILE, PLAIN, HOSTILE)
+def test_another_password_is_given_in_one_statement(name: str, plain: str, password: str) -> None:
+    for written, meant in ((plain, plain.upper()), (f'"{name}"', name)):
+        statement = recipes.password(written, password)
+        assert is_one(statement)
+        assert names(statement) == [meant, password]
+
+
 @given(HOSTILE)
 def test_each_other_statement_is_one(name: str) -> None:
     for statement in (recipes.lock(name), recipes.drop({}, name)):
