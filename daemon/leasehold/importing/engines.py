@@ -83,7 +83,8 @@ def _note_rest(place: str, fields: Fields, details: Mapping[str, Any], notes: No
     if texts(fields.get("root_credentials_rotate_statements")):
         notes.add(
             place,
-            "root_rotation_statements: leasehold does not rotate its administrator's password",
+            "root_rotation_statements: leasehold rotates its administrator's password in a way of"
+            " its own; write root_rotation at the engine if it is to",
         )
     if template := details.get("username_template"):
         notes.add(
