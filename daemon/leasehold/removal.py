@@ -179,7 +179,7 @@ def _change(made: Attempt, cause: Cause | None) -> Change:
             kind,
             now_ms,
             new,
-            why=new.last_error,
+            why=new.last_error or _note(old, result),
             attempt=str(old.attempts + 1),
             target=old.target,
             **outcome,
@@ -189,6 +189,11 @@ def _change(made: Attempt, cause: Cause | None) -> Change:
         new = lifecycle.mark_overdue(new)
         events.append(Event.new(EventType.OVERDUE, now_ms, new))
     return Change(old=old, new=new, events=tuple(events), may_delay_audit=True)
+
+
+def _note(lease: Lease, result: Removal | EngineError) -> str:
+    """What the attempt came upon; of a later one it would tell only what the first left."""
+    return result.note if isinstance(result, Removal) and not lease.attempts else ""
 
 
 def _second_look_ms(lease: Lease, made: Attempt) -> int | None:

@@ -17,7 +17,8 @@ from bench.worker import serve, settings
 from leasehold.bundle import PasswordPolicy
 from leasehold.plugin import make_password
 from leasehold_plugins.postgresql import recipes
-from leasehold_plugins.postgresql.removal import _LOOK, _SESSIONS
+from leasehold_plugins.postgresql.looking import _ROLES
+from leasehold_plugins.postgresql.removal import _SESSIONS
 from leasehold_plugins.postgresql.scram import verifier
 from leasehold_plugins.postgresql.statements import identifier, literal
 
@@ -84,9 +85,9 @@ class Bare:
         began = time.perf_counter()
         for start in range(0, len(names), batch):
             some = list(names[start : start + batch])
-            rows = self._conn.execute(_LOOK, (some,)).fetchall()
+            rows = self._conn.execute(_ROLES, (some, [])).fetchall()
             self._conn.execute("DROP ROLE " + ", ".join(map(identifier, some)))
-            self._conn.execute(_SESSIONS, ([oid for _, oid, _ in rows],)).fetchall()
+            self._conn.execute(_SESSIONS, ([oid for _, oid, *_ in rows],)).fetchall()
         return {"wall_s": time.perf_counter() - began}
 
 

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-NAMES = ("issue", "ahead", "expiry", "look", "restart", "idle", "help")
+NAMES = ("issue", "ahead", "expiry", "look", "restart", "idle", "help", "crowd")
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that no server is left
     sys.path[0] = str(TESTS)
-    from bench import ahead, expiring, issuing, looking, report, restarting, resting
+    from bench import ahead, crowd, expiring, issuing, looking, report, restarting, resting
     from bench.machine import facts, load
     from bench.scale import FULL, QUICK
     from bench.world import world
@@ -38,6 +38,7 @@ def main() -> None:
         "restart": restarting.measure,
         "idle": resting.measure,
         "help": resting.measure_help,
+        "crowd": crowd.measure,
     }
     today = datetime.datetime.now(datetime.UTC).date()
     figures: list[report.Figure] = []

@@ -16,6 +16,7 @@ class Scale:
     stores: tuple[int, ...]
     starts: int
     idle_s: float
+    crowd: int
 
 
 QUICK = Scale(
@@ -28,6 +29,7 @@ QUICK = Scale(
     stores=(100_000,),
     starts=3,
     idle_s=5,
+    crowd=1_000,
 )
 FULL = Scale(
     rounds=15,
@@ -39,4 +41,5 @@ FULL = Scale(
     stores=(100_000, 1_000_000),
     starts=5,
     idle_s=20,
+    crowd=10_000,
 )

@@ -24,6 +24,7 @@ from leasehold.plugin.engine import (
     Removal,
     Revocability,
     Stage,
+    removed,
 )
 from leasehold.plugin.hooks import hookimpl, hookspec
 from leasehold.plugin.login import (
@@ -73,6 +74,7 @@ __all__ = [
     "is_loopback",
     "like",
     "make_password",
+    "removed",
     "seconds_until",
     "varied",
 ]

@@ -85,10 +85,38 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """The end of one `revoke`: how far it came, and in fixed words why not further."""
+    """The end of one `revoke`: how far it came, and in fixed words why not further.
+
+    `note` is what it came upon on the way, for the event that tells the end (see `removed`).
+    """
 
     stage: Stage
     residue: str = ""
+    note: str = field(default="", compare=False)
+
+
+def removed(
+    *,
+    was_there: bool = True,
+    sessions: int = 0,
+    owned: str = "",
+    raised: bool = False,
+    renamed: bool = False,
+) -> Removal:
+    """The account is gone, and this is how: in the same words at every target.
+
+    `sessions` is how many were ended; `owned` says what became of what the account owned; `raised`
+    that somebody had given it more than its recipe does; `renamed` that it had another name.
+    """
+    ended = f"{sessions} open session{'s' if sessions > 1 else ''} ended" if sessions else ""
+    notes = (
+        "" if was_there else "no account was there to remove",
+        "somebody had renamed the account" if renamed else "",
+        "somebody had given the account rights over the whole server" if raised else "",
+        ended,
+        owned,
+    )
+    return Removal(stage=Stage.REMOVED, note="; ".join(filter(None, notes)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

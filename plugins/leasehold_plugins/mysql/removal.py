@@ -6,7 +6,7 @@ whether it is gone is read, not guessed from an error. A name may stand for seve
 role's own statements choose them: all go. DROP USER ends no session, so they are ended before.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import pymysql
@@ -20,6 +20,7 @@ from leasehold.plugin import (
     Stage,
     TargetChanged,
     failpoint,
+    removed,
 )
 from leasehold_plugins.mysql import definers, recipes
 from leasehold_plugins.mysql.errors import (
@@ -35,13 +36,12 @@ from leasehold_plugins.mysql.recipes import Login
 from leasehold_plugins.mysql.session import Session
 from leasehold_plugins.mysql.statements import literal
 
-REMOVED = Removal(stage=Stage.REMOVED)
 AT_ONCE = 50
 """How many one DROP USER takes: it holds up every login meanwhile, some milliseconds an account
 where 10,000 stand."""
 Logins = Mapping[str, Sequence[Login]]
 """What stands under each name."""
-Trouble = Mapping[str, EngineError]
+Trouble = dict[str, EngineError]
 """Why the account of a name was not disabled."""
 
 
@@ -49,9 +49,10 @@ def remove(session: Session, accounts: Sequence[Account]) -> list[Removal | Engi
     """One result an account, in order. Raises EngineError when nothing could be done at all."""
     names = [account.name for account in accounts if account.target == session.target]
     standing = look(session, names)
-    trouble = {**_lock(session, standing)}
+    raised = _raised(session, standing)
+    trouble = _lock(session, standing)
     failpoint("mysql.revoke.locked")
-    trouble |= _end_sessions(session, names)
+    ended = _end_sessions(session, names, trouble)
     failpoint("mysql.revoke.disabled")
     objects = definers.look(session, _careful(accounts, standing))
     plain = [
@@ -73,9 +74,15 @@ def remove(session: Session, accounts: Sequence[Account]) -> list[Removal | Engi
         elif account.name in trouble:
             results.append(trouble[account.name])
         elif dropped.issuperset(logins):
-            results.append(REMOVED)
+            results.append(
+                removed(
+                    was_there=bool(logins),
+                    sessions=ended[account.name],
+                    raised=account.name in raised and "member_of" in account.role,
+                )
+            )
         else:
-            results.append(_one(session, account, logins, objects))
+            results.append(_one(session, account, logins, objects, ended[account.name]))
     return results
 
 
@@ -108,19 +115,38 @@ def _lock(session: Session, standing: Logins) -> Trouble:
     return {name: error for name, error in tried.items() if error is not None}
 
 
-def _end_sessions(session: Session, names: Iterable[str]) -> Trouble:
-    """End what these accounts have open; also of those that somebody dropped before us."""
+def _raised(session: Session, standing: Logins) -> frozenset[str]:
+    """Who has rights over the whole server, which no `member_of` gives; MariaDB shows that."""
+    if not standing or not session.server.is_mariadb:
+        return frozenset()
+    listed = ", ".join(map(literal, standing))
+    query = (
+        f"SELECT user FROM mysql.user WHERE user IN ({listed})"  # noqa: S608 (quoted)
+        " AND 'Y' IN (super_priv, grant_priv, create_user_priv, select_priv)"
+    )
+    return frozenset(name for (name,) in session.execute(query))
+
+
+def _end_sessions(session: Session, names: Iterable[str], trouble: Trouble) -> Counter[str]:
+    """End what these accounts have open; also of those that somebody dropped before us.
+
+    Returns how many of each were ended, and adds to `trouble` why one could not be.
+    """
     if not session.sees_sessions:
         raise EnginePermanent(
             "sessions of accounts cannot be seen, so the accounts stay locked; the administrator"
             " lacks PROCESS",
             error_class=ErrorClass.DENIED,
         )
-    ours, trouble = frozenset(names), {}
+    ours, ended = frozenset(names), Counter[str]()
     for number, user, *_ in session.execute("SHOW PROCESSLIST"):
-        if user in ours and (error := _done(session, f"KILL {number}", but=NO_SUCH_THREAD)):
+        if user not in ours:
+            continue
+        if error := _done(session, f"KILL {number}", but=NO_SUCH_THREAD):
             trouble[user] = error
-    return trouble
+        else:
+            ended[user] += 1
+    return ended
 
 
 def _done(session: Session, statement: str, but: int = 0) -> EngineError | None:
@@ -149,11 +175,12 @@ def _one(
     account: Account,
     logins: Sequence[Login],
     objects: Mapping[Login, Sequence[definers.Object]],
+    ended: int,
 ) -> Removal | EngineError:
     if not session.is_open():
         return EnginePermanent("the batch was cut short", error_class=ErrorClass.TRANSIENT)
     try:
-        return _by_itself(session, account, logins, objects)
+        return _by_itself(session, account, logins, objects, ended)
     except pymysql.MySQLError as error:
         number = number_of(error)
         if is_lost(error):
@@ -170,6 +197,7 @@ def _by_itself(
     account: Account,
     logins: Sequence[Login],
     objects: Mapping[Login, Sequence[definers.Object]],
+    ended: int,
 ) -> Removal:
     for command in recipes.revocation(account.role, account.name):
         try:
@@ -177,7 +205,10 @@ def _by_itself(
         except pymysql.MySQLError as error:
             if number_of(error) not in GONE_ALREADY:
                 raise
+    owned = ""
     if heir := account.role.get("reassign_definer_to"):
+        if any(objects.get(login) for login in logins):
+            owned = f"what named it as DEFINER went to {heir}"
         for login in logins:
             found = objects.get(login, ())
             definers.reassign(session, found, login, definers.read_login(heir))
@@ -185,7 +216,7 @@ def _by_itself(
     if count := sum(map(len, left.values())):
         return _disabled(f"{count} objects name the account as their DEFINER")
     session.execute(recipes.drop(logins))
-    return REMOVED
+    return removed(sessions=ended, owned=owned)
 
 
 def _disabled(residue: str) -> Removal:

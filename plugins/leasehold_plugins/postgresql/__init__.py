@@ -27,7 +27,7 @@ from leasehold.plugin import (
     failpoint,
     hookimpl,
 )
-from leasehold_plugins.postgresql import ceilings, recipes, statements
+from leasehold_plugins.postgresql import ceilings, looking, recipes, statements
 from leasehold_plugins.postgresql.errors import translate
 from leasehold_plugins.postgresql.iam import TokenPasswords
 from leasehold_plugins.postgresql.passwords import Password, Passwords
@@ -99,18 +99,25 @@ class PostgresqlEngine(Engine):
         commands = [
             *recipes.creation(*recipe),
             f"COMMENT ON ROLE {name} IS {statements.literal(request.comment)}",
+            looking.oid_query(account.name),
         ]
         async with self._pools.issuing() as conn:
             if self._pools.target_of(conn) != account.target:
                 raise TargetChanged("PostgreSQL was replaced by another cluster meanwhile")
             failpoint("postgresql.issue.connected")
             try:
-                await run_together(conn, commands)
+                made = await run_together(conn, commands)
+                while made.nextset():
+                    pass
+                [(oid,)] = await made.fetchall()
             except psycopg.Error as error:
                 await _roll_back(conn, recipes.rollback(*recipe))
                 raise translate(error, sent=True) from error
             failpoint("postgresql.issue.sent")
-        return Issued(credential={"username": account.name, "password": password.clear})
+        return Issued(
+            credential={"username": account.name, "password": password.clear},
+            handle={looking.OID: str(oid)},
+        )
 
     async def _password_for(self, account: Account, policy: PasswordPolicy) -> Password:
         if recipes.by_token(account.role):

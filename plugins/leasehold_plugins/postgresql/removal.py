@@ -6,7 +6,6 @@ a time; the others one by one, so that one that cannot be dropped holds nothing 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -20,38 +19,23 @@ from leasehold.plugin import (
     Stage,
     TargetChanged,
     failpoint,
+    removed,
 )
 from leasehold_plugins.postgresql import recipes, statements
 from leasehold_plugins.postgresql.errors import DEPENDENT_OBJECTS, describe, translate
+from leasehold_plugins.postgresql.looking import Found, Sight, look
 from leasehold_plugins.postgresql.pools import Connection, Pools, is_superuser
 
-REMOVED = Removal(stage=Stage.REMOVED)
 _END_SESSION_MS = 1000
 
-_LOOK = """
-SELECT r.rolname,
-       r.oid,
-       EXISTS (SELECT FROM pg_shdepend d
-               WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid)
-           OR EXISTS (SELECT FROM pg_stat_activity a WHERE a.usesysid = r.oid)
-FROM pg_roles r
-WHERE r.rolname = ANY(%s)
-"""
 _SESSIONS = "SELECT pid FROM pg_stat_activity WHERE usesysid = ANY(%s)"
 _DATABASES = """
-SELECT DISTINCT coalesce(db.datname, current_database())
+SELECT coalesce(db.datname, current_database()), bool_or(d.deptype = 'o')
 FROM pg_shdepend d
 LEFT JOIN pg_database db ON db.oid = d.dbid AND db.datallowconn
 WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = %s
+GROUP BY 1
 """
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """An account as it stands: its oid, and whether objects or sessions hang on it."""
-
-    oid: int
-    entangled: bool
 
 
 class Remover:
@@ -65,48 +49,58 @@ class Remover:
         async with self._pools.revoking() as conn:
             target = self._pools.target_of(conn)
             here = [account for account in accounts if account.target == target]
-            found = await _look(conn, [account.name for account in here])
+            sight = await look(conn, here)
             plain = [
-                account.name
+                (account.name, found)
                 for account in here
-                if account.name in found and _is_plain(account, found[account.name])
+                if (found := sight.roles.get(account.name))
+                and account.name not in sight.left_open
+                and _is_plain(account, found)
             ]
-            dropped = await _drop_together(conn, plain, found)
+            dropped = await _drop_together(conn, dict(plain))
             results: list[Removal | EngineError] = []
             for account in accounts:
                 if account.target != target:
                     results.append(_elsewhere())
-                elif account.name not in found or account.name in dropped:
-                    results.append(REMOVED)
+                elif account.name in dropped:
+                    results.append(_removed(account, sight.roles[account.name]))
                 else:
-                    results.append(await self._one(conn, account, found[account.name].oid))
+                    results.append(await self._one(conn, account, sight))
             return results
 
-    async def _one(self, conn: Connection, account: Account, oid: int) -> Removal | EngineError:
+    async def _one(self, conn: Connection, account: Account, sight: Sight) -> Removal | EngineError:
         if conn.closed:
             return EnginePermanent("the batch was cut short", error_class=ErrorClass.TRANSIENT)
         try:
-            return await self._staged(conn, account, oid)
+            ended = await _terminate(conn, sight.left_open.get(account.name, ()))
+            if found := sight.roles.get(account.name):
+                return await self._staged(conn, account, found, ended)
+            return removed(was_there=False, sessions=ended)
         except psycopg.Error as error:
             return translate(error, sent=True)
         except EngineError as error:
             return error
 
-    async def _staged(self, conn: Connection, account: Account, oid: int) -> Removal:
-        name = statements.identifier(account.name)
+    async def _staged(
+        self, conn: Connection, account: Account, found: Found, ended: int
+    ) -> Removal:
+        name = statements.identifier(found.name)
         await conn.execute(f"ALTER ROLE {name} NOLOGIN PASSWORD NULL CONNECTION LIMIT 0")
         failpoint("postgresql.revoke.locked")
         if not is_superuser(conn):
             # What DROP OWNED and ending sessions ask for; it ends with the role.
             await conn.execute(f"GRANT {name} TO CURRENT_USER")
-        await _end_sessions(conn, [oid])
+        ended += await _end_sessions(conn, [found.oid])
+        owned = ""
         failpoint("postgresql.revoke.disabled")
         try:
-            commands = recipes.revocation(account.role, account.name)
+            commands = recipes.revocation(account.role, found.name)
             if "revocation_statements" in account.role:
                 await run_together(conn, commands)
             else:
-                await self._disown(conn, commands, oid)
+                if await self._disown(conn, commands, found.oid):
+                    heir = account.role.get("reassign_owned_to")
+                    owned = "what it owned " + (f"went to {heir}" if heir else "was dropped")
             await conn.execute(f"DROP ROLE IF EXISTS {name}")
             failpoint("postgresql.revoke.dropped")
         except psycopg.Error as error:
@@ -117,55 +111,73 @@ class Remover:
                     stage=Stage.DISABLED, residue="objects still depend on the account (2BP01)"
                 )
             return Removal(stage=Stage.DISABLED, residue=describe(error.sqlstate))
-        return REMOVED
+        return _removed(account, found, ended, owned)
 
-    async def _disown(self, conn: Connection, commands: Sequence[str], oid: int) -> None:
-        """Deal with what the account owns and may do, in every database where that is anything."""
+    async def _disown(self, conn: Connection, commands: Sequence[str], oid: int) -> bool:
+        """Deal with what the account owns and may do, in every database where that is anything.
+
+        Returns whether it owned something.
+        """
         rows = await (await conn.execute(_DATABASES, (oid,))).fetchall()
-        for (database,) in rows:
+        for database, _ in rows:
             if database == conn.info.dbname:
                 await run_together(conn, commands)
             else:
                 async with self._pools.elsewhere(database) as there:
                     await run_together(there, commands)
+        return any(owns for _, owns in rows)
 
 
-async def run_together(conn: Connection, commands: Sequence[str]) -> None:
-    """Run statements in one round trip, which the server takes as one transaction."""
-    await conn.execute("; ".join(commands))
+async def run_together(
+    conn: Connection, commands: Sequence[str]
+) -> psycopg.AsyncCursor[tuple[Any, ...]]:
+    """Run statements in one round trip, which the server takes as one transaction.
+
+    Returns what came of them, at the first.
+    """
+    return await conn.execute("; ".join(commands))
 
 
-async def _look(conn: Connection, names: Sequence[str]) -> Mapping[str, _Found]:
-    rows: Sequence[Any] = await (await conn.execute(_LOOK, (list(names),))).fetchall()
-    return {name: _Found(oid, entangled) for name, oid, entangled in rows}
-
-
-def _is_plain(account: Account, found: _Found) -> bool:
+def _is_plain(account: Account, found: Found) -> bool:
     return not found.entangled and not account.role.get("revocation_statements")
 
 
-async def _drop_together(
-    conn: Connection, names: Sequence[str], found: Mapping[str, _Found]
-) -> frozenset[str]:
+def _removed(account: Account, found: Found, ended: int = 0, owned: str = "") -> Removal:
+    return removed(
+        sessions=ended,
+        owned=owned,
+        raised=found.raised and "member_of" in account.role,
+        renamed=found.name != account.name,
+    )
+
+
+async def _drop_together(conn: Connection, plain: Mapping[str, Found]) -> frozenset[str]:
     """Drop accounts on which nothing hangs; none when the server refuses one of them."""
-    if not names:
+    if not plain:
         return frozenset()
+    roles = ", ".join(statements.identifier(found.name) for found in plain.values())
     try:
-        await conn.execute("DROP ROLE " + ", ".join(map(statements.identifier, names)))
+        await conn.execute(f"DROP ROLE {roles}")
     except psycopg.Error as error:
         if error.sqlstate is None:
             raise
         return frozenset()
     failpoint("postgresql.revoke.dropped")
     # A session may have begun after we looked.
-    await _end_sessions(conn, [found[name].oid for name in names])
-    return frozenset(names)
+    await _end_sessions(conn, [found.oid for found in plain.values()])
+    return frozenset(plain)
 
 
-async def _end_sessions(conn: Connection, oids: Sequence[int]) -> None:
+async def _end_sessions(conn: Connection, oids: Sequence[int]) -> int:
     rows = await (await conn.execute(_SESSIONS, (list(oids),))).fetchall()
-    for (pid,) in rows:
+    return await _terminate(conn, [pid for (pid,) in rows])
+
+
+async def _terminate(conn: Connection, pids: Sequence[int]) -> int:
+    """End sessions; returns how many."""
+    for pid in pids:
         await conn.execute("SELECT pg_terminate_backend(%s, %s)", (pid, _END_SESSION_MS))
+    return len(pids)
 
 
 def _elsewhere() -> TargetChanged:

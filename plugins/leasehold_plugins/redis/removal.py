@@ -6,7 +6,7 @@ stands in the file comes back with the next start. What is gone already counts a
 servers were seen to be those that it was made at.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from redis.exceptions import NoPermissionError, ResponseError
 
@@ -19,6 +19,7 @@ from leasehold.plugin import (
     Stage,
     TargetChanged,
     failpoint,
+    removed,
 )
 from leasehold_plugins.redis.errors import Unsaved, refused
 from leasehold_plugins.redis.nodes import Command, Lane, Session
@@ -27,7 +28,8 @@ from leasehold_plugins.redis.rules import is_ours
 
 NODES = "nodes"
 """What a handle calls the servers that got the account."""
-_REMOVED = Removal(stage=Stage.REMOVED)
+_Counts = Mapping[str, tuple[int, int]]
+"""For each account how many sessions a server ended, and whether it had the account (0 or 1)."""
 
 
 async def remove(nodes: NodeSet, accounts: Sequence[Account]) -> list[Removal | EngineError]:
@@ -42,11 +44,14 @@ async def remove(nodes: NodeSet, accounts: Sequence[Account]) -> list[Removal | 
     )
     names = [account.name for account in fit]
 
-    async def work(session: Session) -> None:
-        await _delete(session, names)
+    async def work(session: Session) -> _Counts:
+        return await _delete(session, names)
 
-    outcome = _outcome(await nodes.each(members, Lane.REVOKING, work, save=True))
-    return [unfit.get(account.name, outcome) for account in accounts]
+    results = await nodes.each(members, Lane.REVOKING, work, save=True)
+    if outcome := _hindrance(results):
+        return [unfit.get(account.name, outcome) for account in accounts]
+    counts = [result for result in results if not isinstance(result, EngineError)]
+    return [unfit.get(account.name) or _removed(account.name, counts) for account in accounts]
 
 
 def _unfit(nodes: NodeSet, accounts: Iterable[Account]) -> Iterable[tuple[str, EngineError]]:
@@ -68,24 +73,34 @@ def foreign(name: str) -> EnginePermanent:
     )
 
 
-async def _delete(session: Session, names: Sequence[str]) -> None:
+async def _delete(session: Session, names: Sequence[str]) -> _Counts:
     """End the sessions of accounts, and delete them. Raises EngineError."""
     commands: list[Command] = [("CLIENT", "KILL", "USER", name) for name in names]
-    commands.append(("ACL", "DELUSER", *names))
+    commands += [("ACL", "DELUSER", name) for name in names]
     replies = await session.run(*commands)
     for command, reply in zip(commands, replies, strict=True):
         gone = command[0] == "CLIENT" and not isinstance(reply, NoPermissionError)
         if isinstance(reply, ResponseError) and not gone:
             raise refused(reply, command, session.where)
     failpoint("redis.revoke.deleted")
+    numbers = [reply if isinstance(reply, int) else 0 for reply in replies]
+    ended, deleted = numbers[: len(names)], numbers[len(names) :]
+    return dict(zip(names, zip(ended, deleted, strict=True), strict=True))
 
 
-def _outcome(results: Sequence[EngineError | None]) -> Removal | EngineError:
-    """What the results of all servers mean for each account."""
-    errors = [result for result in results if result is not None]
+def _hindrance(results: Sequence[_Counts | EngineError]) -> Removal | EngineError | None:
+    """What keeps every one of the accounts, by the results of all servers."""
+    errors = [result for result in results if isinstance(result, EngineError)]
     for error in errors:
         if not isinstance(error, Unsaved):
             return error
     if errors:
         return Removal(stage=Stage.DISABLED, residue=errors[0].reason)
-    return _REMOVED
+    return None
+
+
+def _removed(name: str, counts: Sequence[_Counts]) -> Removal:
+    return removed(
+        was_there=any(count[name][1] for count in counts),
+        sessions=sum(count[name][0] for count in counts),
+    )
