@@ -134,6 +134,11 @@ def _quoted(name: str, token: Token, before: str, values: Mapping[str, str]) -> 
             "{{password}} stands where the server takes no SCRAM verifier; write it by itself after"
             " PASSWORD in CREATE ROLE or ALTER ROLE, since no clear password is sent"
         )
+    if name in EXPIRIES and token.kind == "identifier":
+        raise BadStatement(
+            f"{{{{{name}}}}} stands in double quotes, where the server reads a name; write"
+            f" '{{{{{name}}}}}'"
+        )
     value = values[name]
     if token.kind == "identifier":
         return value.replace('"', '""')

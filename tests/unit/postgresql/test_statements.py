@@ -80,6 +80,7 @@ def test_the_verifier_stands_where_the_server_takes_one(text: str) -> None:
         (f"{CREATE} 'x' CONNECTION LIMIT {{{{password}}}}", "takes no SCRAM verifier"),
         ("SELECT PASSWORD '{{password}}'", "takes no SCRAM verifier"),
         ("CREATE ROLE {{nmae}}", "unknown placeholder {{nmae}}; allowed are {{expiration}}"),
+        ('ALTER ROLE {{name}} VALID UNTIL "{{expiration}}"', "write '{{expiration}}'"),
         ("DO $$ PERFORM '{{verifier}}' $$", "cannot stand inside a dollar-quoted text"),
         ("SELECT 'a; SELECT 1", "a quote opens and never closes: 'a; SELECT 1"),
         ('DROP ROLE "{{name}}', 'never closes: "{{name}}'),
