@@ -169,3 +169,22 @@ def set_back(mysql: MysqlServer, account: Account, days: int) -> None:
 async def test_renewing_what_is_gone_is_refused(engine: MysqlEngine) -> None:
     with pytest.raises(EnginePermanent, match="the account is gone"):
         await engine.renew(account_for(engine), datetime.now(UTC))
+
+
+async def test_a_text_is_not_split_at_the_semicolons_of_its_values_and_comments(
+    engine: MysqlEngine, mysql: MysqlServer
+) -> None:
+    role = {
+        "creation_statements": """
+            CREATE USER '{{name}}'@'%' IDENTIFIED BY '{{password}}'; -- one; and two
+            INSERT INTO app.items (name) VALUES ('a; b'), ("c;"); /* ; */
+            GRANT SELECT ON `app`.* TO '{{name}}'@'%';
+        """
+    }
+    mysql.execute("DELETE FROM app.items")
+    account = account_for(engine, role)
+    issued = await issue(engine, account)
+    assert await engine.login(issued.credential)
+    assert set(mysql.execute("SELECT name FROM app.items")) == {("a; b",), ("c;",)}
+    mysql.execute("DELETE FROM app.items")
+    assert await engine.revoke(account) == REMOVED
