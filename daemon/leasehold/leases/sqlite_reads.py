@@ -59,7 +59,7 @@ class Reads:
 
         def read(db: sqlite3.Connection) -> Lease | None:
             row = db.execute(f"{sqlite_rows.SELECT} WHERE id = ?", (lease_id,)).fetchone()
-            return None if row is None else self._rows.lease(row)
+            return None if row is None else self._whole(row)
 
         return await self._read(read)
 
@@ -241,12 +241,19 @@ class Reads:
 
     def _undamaged(self, row: sqlite3.Row) -> Lease | None:
         try:
+            return self._whole(row)
+        except Unavailable:
+            return None
+
+    def _whole(self, row: sqlite3.Row) -> Lease:
+        """The lease of a row. Raises Unavailable for a damaged one, which is counted, told once."""
+        try:
             return self._rows.lease(row)
         except Unavailable as damage:
             if row["id"] not in self._damaged:
                 self._damaged.add(row["id"])
                 logger.error("%s; its account is %s", damage, row["account"])
-            return None
+            raise
 
     async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         loop = asyncio.get_running_loop()

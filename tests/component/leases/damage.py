@@ -29,6 +29,20 @@ class DamageContract(OnAStore):
                 with pytest.raises(Unavailable, match="was damaged"):
                     await store.get(lease.id)
 
+    async def test_a_damaged_row_that_is_asked_for_by_its_id_is_counted_and_named(
+        self, home: Home, caplog
+    ) -> None:
+        async with home.opened() as store:
+            lease = await issue(store)
+        home.tamper(lease.id, owner="somebody else")
+        async with home.opened() as store:
+            for _ in range(2):
+                with pytest.raises(Unavailable, match="was damaged"):
+                    await store.get(lease.id)
+            assert (await store.counts()).damaged == 1
+        [told] = [record.getMessage() for record in caplog.records]
+        assert lease.id in told
+
     @pytest.mark.parametrize("value", DAMAGE[:4])
     async def test_a_damaged_row_is_named_with_its_account_and_stops_no_other(
         self, home: Home, value: object, caplog
