@@ -4,6 +4,7 @@ import contextlib
 import selectors
 import socket
 import threading
+import time
 
 
 class Relay:
@@ -11,6 +12,8 @@ class Relay:
 
     def __init__(self, to: int) -> None:
         self.to = to
+        self.accepted: list[float] = []
+        """When each connection came, by time.monotonic()."""
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listening.getsockname()[1])
         self._open: set[socket.socket] = set()
@@ -34,6 +37,7 @@ class Relay:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._listening.accept()
+                self.accepted.append(time.monotonic())
                 threading.Thread(target=self._forward, args=(near,), daemon=True).start()
 
     def _forward(self, near: socket.socket) -> None:

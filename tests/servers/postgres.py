@@ -1,9 +1,11 @@
 """A private PostgreSQL on loopback, for tests, the demo's checks and the bench."""
 
+import contextlib
 import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -125,11 +127,18 @@ class PostgresServer:
         """Stop it: INT is fast, QUIT is immediate, KILL is a crash."""
         if self._process is None:
             return
-        import signal
-
         self._process.send_signal(getattr(signal, f"SIG{how}"))
         self._process.wait(20)
         self._process = None
+
+    def send(self, how: signal.Signals) -> None:
+        """Send a signal to all of its processes, as SIGSTOP to have it accept and never answer."""
+        assert self._process is not None
+        parent = self._process.pid
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        for pid in (parent, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):  # a session may have ended since
+                os.kill(pid, how)
 
     def remove(self) -> None:
         self.stop("QUIT")

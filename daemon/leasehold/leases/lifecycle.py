@@ -189,18 +189,23 @@ def fail(
 ) -> Lease:
     """An attempt failed: try again after a backoff that doubles up to a cap, for ever.
 
+    The lease is looked at when it gets overdue, however long the backoff is, so that this is told.
     `jitter` is a random number in [0, 1) that spreads the attempts by a quarter. A target that is
     away says nothing about this lease, so that never quarantines it.
     """
     attempts = lease.attempts + 1
     wait = min(BACKOFF_FIRST_MS * 2 ** min(attempts - 1, 20), BACKOFF_CAP_MS)
+    next_ms = now_ms + wait - int(wait * jitter / 4)
+    overdue_ms = lease.expires_ms + OVERDUE_MS + 1
+    if now_ms < overdue_ms:
+        next_ms = min(next_ms, overdue_ms)
     return _move(
         lease,
         lease.state,
         attempts=attempts,
         last_error=reason,
         quarantined=lease.quarantined or (attempts > QUARANTINE_ATTEMPTS and not target_away),
-        next_ms=now_ms + wait - int(wait * jitter / 4),
+        next_ms=next_ms,
     )
 
 

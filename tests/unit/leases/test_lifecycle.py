@@ -124,13 +124,15 @@ def test_only_an_active_lease_is_renewed(state) -> None:
 
 
 @given(st.sampled_from(ENDING), st.integers(0, 100), instants, jitters, st.booleans())
-def test_the_wait_for_another_attempt_doubles_up_to_a_cap(
+def test_the_wait_for_another_attempt_doubles_up_to_a_cap_or_until_it_is_overdue(
     state, attempts, now_ms, jitter, away
 ) -> None:
     lease = a_lease(state=state, attempts=attempts)
     failed = lifecycle.fail(lease, now_ms, "busy", jitter, target_away=away)
     longest = min(2_000 * 2**attempts, 300_000)
-    assert longest * 3 / 4 <= failed.next_ms - now_ms <= longest
+    overdue_in_ms = lease.expires_ms + lifecycle.OVERDUE_MS + 1 - now_ms
+    most = overdue_in_ms if overdue_in_ms > 0 else longest
+    assert min(longest * 3 / 4, most) <= failed.next_ms - now_ms <= min(longest, most)
     assert failed.attempts == attempts + 1
     assert failed.state is state
 
@@ -176,3 +178,12 @@ def test_a_change_makes_a_new_value_and_leaves_the_old_one() -> None:
     before = replace(lease)
     lifecycle.activate(lease, {"oid": "7"})
     assert lease == before
+
+
+def test_a_failure_is_followed_by_a_look_when_the_lease_gets_overdue() -> None:
+    lease = lifecycle.revoke(a_lease(), START_MS, Cause.OPERATOR)
+    overdue_ms = lease.expires_ms + lifecycle.OVERDUE_MS + 1
+    for _ in range(6):
+        lease = lifecycle.fail(lease, overdue_ms - 5_000, "busy", 0.5, target_away=True)
+    assert lease.next_ms == overdue_ms
+    assert (lifecycle.fail(lease, overdue_ms, "busy", 0.5).next_ms or 0) > overdue_ms + 30_000
