@@ -18,7 +18,7 @@ from leasehold.leases.store import Change
 from leasehold.model import Caller, Lease, LeaseState
 from leasehold.plugin import Account, EngineTemporary, Removal, Stage
 
-EXAMPLES = int(os.environ.get("LEASEHOLD_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("LEASEHOLD_EXAMPLES", "40"))
 COURSE = settings(
     max_examples=EXAMPLES,
     stateful_step_count=40,
