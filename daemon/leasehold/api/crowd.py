@@ -44,17 +44,34 @@ class Crowd:
         return leave
 
     async def arrival(self, listening: socket.socket) -> socket.socket:
-        """The next one who connects. A full house waits in the kernel's queue."""
-        loop = asyncio.get_running_loop()
+        """The next one who connects. A full house waits in the kernel's queue.
+
+        Nothing is awaited once somebody is accepted. The loop's own `sock_accept` loses whom it has
+        just accepted when it is cancelled, and they would wait for an answer that nobody gives.
+        """
         while True:
             while self._inside.total() >= self._most:
                 self._room.clear()
                 await self._room.wait()
             try:
-                return (await loop.sock_accept(listening))[0]
+                accepted, _ = listening.accept()
+                accepted.setblocking(False)
+                return accepted
+            except BlockingIOError:
+                await _readable(listening)
             except OSError as error:
                 logger.warning("cannot accept a caller (%s)", error.strerror)
                 await asyncio.sleep(PAUSE_S)
+
+
+async def _readable(sock: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    there = asyncio.Event()
+    loop.add_reader(sock, there.set)
+    try:
+        await there.wait()
+    finally:
+        loop.remove_reader(sock)
 
 
 def turned_away(who: str) -> bytes:

@@ -56,6 +56,7 @@ class ApiServer:
         spare = soft - FD_RESERVE
         by_tls = 0 if tls is None else max(LEAST, min(TLS_CONNECTIONS, spare // 3))
         self._crowd = Crowd(max(LEAST, min(CONNECTIONS, spare - by_tls)))
+        self._not_begun: set[socket.socket] = set()
         self._held = Holds(max(LEAST, min(CONNECTIONS, spare)) // 2)
         self._door = None
         if tls is not None:
@@ -63,11 +64,15 @@ class ApiServer:
 
     async def accept(self) -> None:
         """Take callers in until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._accept(group))
-            if self._tls is not None and self._door is not None:
-                group.create_task(self._tls.watch())
-                group.create_task(self._door.accept())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._accept(group))
+                if self._tls is not None and self._door is not None:
+                    group.create_task(self._tls.watch())
+                    group.create_task(self._door.accept())
+        finally:
+            while self._not_begun:  # a task that is cancelled before it runs closes nothing
+                self._not_begun.pop().close()
 
     def look_soon(self) -> None:
         """Have the files of the TLS listener read again."""
@@ -92,6 +97,7 @@ class ApiServer:
                 sock.close()
                 continue
             if self._attestation.asks_more(caller):  # which must not keep others waiting
+                self._not_begun.add(sock)
                 group.create_task(self._look_and_connect(sock, caller, leave))
             else:
                 await self._connect(sock, caller, leave)
@@ -99,6 +105,7 @@ class ApiServer:
     async def _look_and_connect(
         self, sock: socket.socket, caller: Caller, leave: Callable[[], None]
     ) -> None:
+        self._not_begun.discard(sock)
         with ExitStack() as undone:  # cancelled too: the daemon stops
             undone.callback(sock.close)
             undone.callback(leave)

@@ -38,27 +38,37 @@ class TlsDoor:
         self._crowd = crowd
         self._connect = connect
         self._handshake_s = handshake_s
+        self._not_begun: set[socket.socket] = set()
 
     async def accept(self) -> None:
         """Take callers in until cancelled."""
-        async with asyncio.TaskGroup() as handshakes:
-            while True:
-                sock = await self._crowd.arrival(self._tls.socket)
-                try:
-                    address = peer_address(sock)
-                except OSError:
-                    sock.close()
-                    continue
-                leave = self._crowd.enter(counted_as(address))
-                if leave is None:
-                    logger.info("too many handshakes with %s at once", address)
-                    sock.close()
-                    continue
-                handshakes.create_task(self._shake_hands(sock, address, leave))
+        try:
+            async with asyncio.TaskGroup() as handshakes:
+                await self._take_in(handshakes)
+        finally:
+            while self._not_begun:  # a task that is cancelled before it runs closes nothing
+                self._not_begun.pop().close()
+
+    async def _take_in(self, handshakes: asyncio.TaskGroup) -> None:
+        while True:
+            sock = await self._crowd.arrival(self._tls.socket)
+            try:
+                address = peer_address(sock)
+            except OSError:
+                sock.close()
+                continue
+            leave = self._crowd.enter(counted_as(address))
+            if leave is None:
+                logger.info("too many handshakes with %s at once", address)
+                sock.close()
+                continue
+            self._not_begun.add(sock)
+            handshakes.create_task(self._shake_hands(sock, address, leave))
 
     async def _shake_hands(
         self, sock: socket.socket, address: str, leave: Callable[[], None]
     ) -> None:
+        self._not_begun.discard(sock)
         context = self._tls.context
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
