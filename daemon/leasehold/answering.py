@@ -147,4 +147,5 @@ def quarantine_of(core: Core, loops: Reconciling, search: AuditSearch) -> Quaran
         hold=core.hold,
         look=look,
         remover=core.remover,
+        holding=core.holding,
     )

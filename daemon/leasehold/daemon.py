@@ -131,7 +131,7 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
                 *(sink.trouble for sink in state.sinks if sink.trouble),
             ),
         )
-        await core.holding.start()
+        await core.holding.take_up()
         if by is not None:
             await loops.rotations.static.ask_all(On.DAEMON_UNSEALED)
         await loops.rotations.schedule.start()

@@ -114,14 +114,15 @@ class Holding:
                 del self._binding[holder]
             self._look(holder)  # it may have ended before there was a lease to find
 
-    async def start(self) -> None:
-        """Take up what a daemon before this one had bound."""
+    async def take_up(self) -> None:
+        """Watch what a daemon before this one had bound. Raises Unavailable."""
         for holder in await self._store.holders_bound():
             try:
                 self._watch(holder)
             except (HolderGone, OSError, Unavailable):
                 self._ended.add(holder)
         if self._ended:
+            self._wake.set()
             logger.info(
                 "%d holders of leases are gone, or cannot be watched; their leases end",
                 len(self._ended),

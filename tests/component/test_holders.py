@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ import pytest
 
 from fakes.clock import on_virtual_time, virtual_clock
 from fakes.engine import Fault
+from fakes.lines import connected, running
 from fakes.policy import HOLDER, a_bundle, roles_with
 from fakes.world import World
 from leasehold.bundle import Bind, Bundle
@@ -112,44 +113,6 @@ async def test_a_process_that_ends_before_its_lease_is_written_does_not_keep_it(
                 pass
 
 
-class ALine:
-    """A connection that leases can be bound to."""
-
-    stays = True
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.holds = self.is_let_go = False
-        self.ended: Callable[[], None] = lambda: None
-
-    @contextmanager
-    def holding(self, ended: Callable[[], None]) -> Iterator[None]:
-        self.holds, self.ended = True, ended
-        try:
-            yield
-        except BaseException:
-            self.holds = False
-            raise
-
-    def let_go(self) -> None:
-        self.is_let_go = True
-        self.ended()
-
-
-@contextmanager
-def running(world: World) -> Iterator[None]:
-    """The holders are watched within."""
-    task = asyncio.create_task(world.holding.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-
-
-def connected(name: str) -> Caller:
-    return replace(HOLDER, line=ALine(name))
-
-
 def of_connections() -> Bundle:
     return a_bundle(roles=roles_with("reader", bind=Bind.CONNECTION))
 
@@ -204,7 +167,7 @@ async def test_what_connections_of_another_daemon_held_ends_at_the_start(tmp_pat
         issued = await world.issue(caller=connected("a"))
         await world.crash()
         await world.start()
-        await world.holding.start()
+        await world.holding.take_up()
         with running(world):
             await asyncio.sleep(0.1)
             await world.sweep()

@@ -12,6 +12,7 @@ import pytest
 from fakes.clock import on_virtual_time, virtual_clock
 from fakes.engine import Fault
 from fakes.policy import HOLDER, STRANGER, a_bundle, roles_with
+from fakes.replacing import replacing_of
 from fakes.world import World
 from leasehold.conditions import Requirement
 from leasehold.errors import EngineTemporary, Invalid, NotFound, QuotaReached
@@ -21,12 +22,6 @@ from leasehold.quota import Kind, Quota, Quotas
 from leasehold.replacing import Replacing
 
 OVERLAP = Succession(overlap_s=600, grace_s=120)
-
-
-def replacing_of(world: World) -> Replacing:
-    return Replacing(
-        world.access, world.issuance, world.store, world.remover, world.ending, world.background
-    )
 
 
 @asynccontextmanager

@@ -26,6 +26,8 @@ REMOVED = "audit-removed"
 """A full file has passed its age and goes."""
 BROKEN = "audit-broken"
 """At a start the audit was not what the store remembers, or the store not what the audit says."""
+MADE = frozenset({EventType.WARMED, EventType.ISSUED, EventType.ADOPTED})
+"""What lines of a lease say all of it, under `made`."""
 _MAC_CHARS = len(',"mac":""}') + 64
 
 Line = Mapping[str, Any]
@@ -58,7 +60,9 @@ def event_fields(event: Event, wall: Callable[[int], datetime]) -> dict[str, obj
         fields["expires"] = instant(wall(lease.expires_ms))
         if lease.cause:
             fields["cause"] = lease.cause
-        if event.type in (EventType.ISSUED, EventType.ADOPTED):
+        if lease.replaced_by:
+            fields["replaced_by"] = lease.replaced_by
+        if event.type in MADE:
             fields["made"] = _made(lease, wall)
     if event.detail:
         fields["detail"] = {key: text[:TEXT_CHARS] for key, text in event.detail.items()}
@@ -76,6 +80,7 @@ def _made(lease: Lease, wall: Callable[[int], datetime]) -> Line:
         "target": lease.target,
         "holder": lease.holder,
         "handle": dict(lease.handle),
+        "replaces": lease.replaces,
     }
     return {name: value for name, value in told.items() if value}
 

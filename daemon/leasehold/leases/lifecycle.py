@@ -123,12 +123,14 @@ def cap(lease: Lease, now_ms: int, max_expires_ms: int) -> Lease:
     )
 
 
-def adopt(lease: Lease, now_ms: int, expires_ms: int, handle: Mapping[str, str]) -> Lease:
+def adopt(lease: Lease, now_ms: int, expires_ms: int, **since: object) -> Lease:
     """The lease ends at `expires_ms`, as was decided before an older store was put back.
 
-    Unlike a renewal it may come after the end that the older store knows.
+    Unlike a renewal it may come after the end that the older store knows. `since` says what else
+    became of the lease.
     """
-    active = lease if lease.state is LeaseState.ACTIVE else activate(lease, handle)
+    lease = replace(lease, **since)  # type: ignore[arg-type]
+    active = lease if lease.state is LeaseState.ACTIVE else activate(lease, lease.handle)
     expires_ms = min(expires_ms, lease.max_expires_ms)
     if expires_ms <= now_ms:
         raise Conflict(f"lease {lease.id} is over, it cannot be adopted")

@@ -15,6 +15,7 @@ from leasehold.access import Access
 from leasehold.clock import Clock
 from leasehold.errors import Conflict, LeaseholdError, Unavailable
 from leasehold.failpoints import reach
+from leasehold.holding import Holding
 from leasehold.leases import lifecycle
 from leasehold.leases.hold import Hold
 from leasehold.leases.store import Change, LeaseStore
@@ -48,6 +49,7 @@ class Quarantine:
         hold: Hold,
         look: QuarantineLook,
         remover: Remover,
+        holding: Holding,
     ) -> None:
         self._access = access
         self._store = store
@@ -55,6 +57,7 @@ class Quarantine:
         self._hold = hold
         self._look = look
         self._remover = remover
+        self._holding = holding
         self._changing = asyncio.Lock()
         self._rounds = Rounds(FIRST_S, LAST_S)
 
@@ -131,6 +134,7 @@ class Quarantine:
         else:
             raise Unavailable("leases changed while it was released; it is tried again")
         abandoned = await self._remover.abandoned()
+        await self._holding.take_up()  # also what leases that were adopted are bound to
         now_ms = self._clock.now_ms()
         report: dict[str, Any] = {
             **done,
@@ -170,10 +174,9 @@ class Quarantine:
             until_ms = min(now_ms + lease.ttl_ms, lease.max_expires_ms)
             if not record.adopt_doubtful or until_ms <= now_ms:
                 return None
-            return _adopted(lease, now_ms, until_ms, {}, verdict.why)
+            return _adopted(case, lease, now_ms, until_ms)
         if verdict.action is Action.ADOPT and case.told is not None:
-            handle = (case.told.made or {}).get("handle", {})
-            return _adopted(lease, now_ms, case.told.expires_ms, handle, verdict.why)
+            return _adopted(case, lease, now_ms, case.told.expires_ms)
         if verdict.action is Action.CLOSE:
             new, kind = lifecycle.close(lease, now_ms, verdict.cause), EventType.REVOKED
         else:
@@ -184,13 +187,11 @@ class Quarantine:
         return Change(old=lease, new=new, events=(told,), may_delay_audit=True)
 
 
-def _adopted(
-    lease: Lease, now_ms: int, until_ms: int, handle: Mapping[str, str], why: str
-) -> Change | None:
-    if min(until_ms, lease.max_expires_ms) <= now_ms:
+def _adopted(case: Case, lease: Lease, now_ms: int, until_ms: int) -> Change | None:
+    if min(until_ms, case.since.get("max_expires_ms", lease.max_expires_ms)) <= now_ms:
         return None  # it has ended since it was looked at; the expiry worker sees to it
-    new = lifecycle.adopt(lease, now_ms, until_ms, handle)
-    told = Event.new(EventType.ADOPTED, now_ms, new, why=why)
+    new = lifecycle.adopt(lease, now_ms, until_ms, **case.since)
+    told = Event.new(EventType.ADOPTED, now_ms, new, why=case.verdict.why)
     return Change(old=lease, new=new, events=(told,))
 
 

@@ -7,7 +7,8 @@ audit, and each lease that one of them or the store has gets its verdict.
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from leasehold.access import Access
 from leasehold.clock import Clock, lease_time
@@ -31,12 +32,13 @@ class Case:
     """A lease that something is to be done about.
 
     `lease` is the store's, None for one that only the audit knows and that was `rebuilt`; `told`
-    is what the audit says, if anything.
+    is what the audit says, if anything, and `since` what became of the store's by that.
     """
 
     verdict: Verdict
     lease: Lease | None = None
     told: Told | None = None
+    since: Mapping[str, Any] = field(default_factory=dict)
     rebuilt: Rebuilt | None = None
 
     @property
@@ -106,7 +108,8 @@ class QuarantineLook:
             if verdict.action is Action.KEEP:
                 kept += 1
             else:
-                cases.append(Case(verdict=verdict, lease=lease, told=its))
+                since = await self._rebuilding.since(its, lease_ms) if its is not None else {}
+                cases.append(Case(verdict=verdict, lease=lease, told=its, since=since))
         orphans: Counter[str] = Counter()
         async for its in self._unknown(told):
             known.add(middle_of(its.lease_id))

@@ -1,11 +1,13 @@
-"""A lease that only the audit knows, made anew from its lines and the policy that is served.
+"""What the audit knows of a lease and the store does not: what became of it, or all of it.
 
+One that is not in the store is made anew from its lines and the policy that is served.
 What it takes to take the account away is not in the audit, so the role must still be there; of
 leases whose role has gone, the accounts are orphans.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from leasehold.access import Access
 from leasehold.bundle import EngineConfig, Role
@@ -50,6 +52,17 @@ class Rebuilding:
         config, _, _ = self._place(told)
         return config.name
 
+    async def since(self, told: Told, lease_ms: Callable[[str], int]) -> Mapping[str, Any]:
+        """What became of a lease that the store knows, by its fields. Raises Unavailable."""
+        found: dict[str, Any] = {}
+        if told.made:
+            found = {**await self._whose(told), "issued_ms": told.issued_ms}
+            found["max_expires_ms"] = lease_ms(told.made["max_expires"])
+            found["ttl_ms"] = told.expires_ms - told.issued_ms
+        if told.replaced_by:
+            found |= {"replaced_by": told.replaced_by, "max_expires_ms": told.expires_ms}
+        return found
+
     async def rebuild(
         self, told: Told, target: str, lease_ms: Callable[[str], int], now_ms: int
     ) -> Rebuilt:
@@ -59,11 +72,9 @@ class Rebuilding:
         """
         config, role, (mount, operation, name) = self._place(told)
         recipe = self._recipe_of(config, role)
-        made, generation = told.made or {}, self._access.generation()
-        who = generation.bundle.identities.get(told.identity)
         issued_ms = told.issued_ms or min(now_ms, told.expires_ms) - role.default_ttl_s * 1000
         expires_ms = max(told.expires_ms, issued_ms + 1)
-        most = made.get("max_expires")
+        most = (told.made or {}).get("max_expires")
         most_ms = lease_ms(most) if most else issued_ms + role.max_ttl_s * 1000
         lease = Lease(
             id=told.lease_id,
@@ -73,23 +84,33 @@ class Rebuilding:
             role=name,
             engine=config.name,
             engine_type=config.type,
-            identity=told.identity,
-            owner=made.get("owner") or (who.owner if who else ""),
-            tenant=made.get("tenant") or (who.tenant if who else ""),
             account=told.account,
             target=told.target or target,
             recipe_id=recipe.id,
-            generation=generation.number,
+            generation=self._access.generation().number,
             issued_ms=issued_ms,
             ttl_ms=expires_ms - issued_ms,
             expires_ms=expires_ms,
-            max_expires_ms=max(most_ms, expires_ms),
+            max_expires_ms=expires_ms if told.replaced_by else max(most_ms, expires_ms),
             next_ms=expires_ms,
-            labels=told.labels,
-            holder=await self._holder(made.get("holder", "")),
-            handle=made.get("handle", {}),
+            replaced_by=told.replaced_by,
+            **await self._whose(told),
         )
         return Rebuilt(lease, recipe)
+
+    async def _whose(self, told: Told) -> dict[str, Any]:
+        """Whose a lease is by the line of its issue, and what else that has."""
+        made = told.made or {}
+        who = self._access.generation().bundle.identities.get(told.identity)
+        return {
+            "identity": told.identity,
+            "owner": made.get("owner") or (who.owner if who else ""),
+            "tenant": made.get("tenant") or (who.tenant if who else ""),
+            "labels": told.labels,
+            "holder": await self._holder(made.get("holder", "")),
+            "replaces": made.get("replaces", ""),
+            "handle": made.get("handle", {}),
+        }
 
     def _place(self, told: Told) -> tuple[EngineConfig, Role, tuple[str, str, str]]:
         mount, operation, name = told.lease_id.rpartition("/")[0].split("/")

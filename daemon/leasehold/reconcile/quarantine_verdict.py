@@ -75,6 +75,10 @@ def _unknown(told: Told, stands: bool | None, now_ms: int) -> Verdict:
 def _as_told(lease: Lease, told: Told, now_ms: int) -> Verdict:
     if told.state is not LeaseState.ACTIVE or told.expires_ms <= now_ms:
         return _ended(told)
+    if lease.identity != told.identity:
+        return Verdict(Action.ADOPT, "it became somebody's since")
+    if lease.replaced_by != told.replaced_by:
+        return Verdict(Action.ADOPT, "it was replaced since")
     moved_ms = abs(lease.expires_ms - told.expires_ms)
     if lease.state is LeaseState.ACTIVE and moved_ms <= SAME_MS:
         return Verdict(Action.KEEP, "the store has its end")

@@ -3,16 +3,18 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from leasehold.events.audit_line import Line, time_of
+from leasehold.events.audit_line import MADE, Line, time_of
 from leasehold.model import Cause, EventType, LeaseState
 
 MOVES = frozenset(
     {
         EventType.INTENDED,
+        EventType.WARMED,
         EventType.ISSUED,
         EventType.ADOPTED,
         EventType.RENEWED,
         EventType.SHORTENED,
+        EventType.REPLACED,
         EventType.EXPIRING,
         EventType.ISSUE_FAILED,
         EventType.REVOKING,
@@ -24,7 +26,6 @@ MOVES = frozenset(
     }
 )
 """Events whose lines stand in the order in which leases changed; others may ride along later."""
-_MADE = frozenset({EventType.ISSUED, EventType.ADOPTED})
 
 
 @dataclass(slots=True)
@@ -42,6 +43,7 @@ class Told:
     expires_ms: int
     cause: Cause | None
     target: str
+    replaced_by: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     made: Line | None = None
     issued_ms: int = 0
@@ -59,7 +61,7 @@ def replay(lines: Iterable[Line], lease_ms: Callable[[str], int]) -> dict[str, T
         told = found.get(line["lease"])
         if told is None:
             told = found[line["lease"]] = _told(line, lease_ms)
-        if told.made is None and line["event"] in _MADE:
+        if told.made is None and line["event"] in MADE:
             told.made = line.get("made", {})
             told.issued_ms = lease_ms(told.made.get("issued") or time_of(line))
             told.target = told.target or _target(line)
@@ -75,6 +77,7 @@ def _told(line: Line, lease_ms: Callable[[str], int]) -> Told:
         expires_ms=lease_ms(line["expires"]),
         cause=Cause(line["cause"]) if "cause" in line else None,
         target=_target(line),
+        replaced_by=line.get("replaced_by", ""),
         labels=line.get("labels", {}),
     )
 

@@ -44,7 +44,8 @@ def words(draw: st.DrawFn) -> Told | None:
     return Told(
         lease_id=a_lease().id,
         account=a_lease().account,
-        identity="billing-api",
+        identity=draw(st.sampled_from([a_lease().identity, "who-was-given-it"])),
+        replaced_by=draw(st.sampled_from(["", "its-successor"])),
         state=state,
         expires_ms=NOW_MS + draw(spans),
         cause=draw(st.sampled_from(Cause)) if ended else None,
@@ -67,6 +68,8 @@ def test_a_verdict_is_right_by_the_audit_and_the_target(
         if verdict.action is Action.KEEP:
             assert lease is not None
             assert abs(lease.expires_ms - told.expires_ms) <= SAME_MS
+            same = (lease.identity, lease.replaced_by)
+            assert same == (told.identity, told.replaced_by)
     elif lease is not None and stands is False:
         assert verdict.action is Action.CLOSE
     elif told is not None and stands:
