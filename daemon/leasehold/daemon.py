@@ -134,7 +134,8 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
         await core.holding.take_up()
         if by is not None:
             await loops.rotations.static.ask_all(On.DAEMON_UNSEALED)
-        await loops.rotations.schedule.start()
+        if quarantine is None:
+            await loops.rotations.schedule.start()
         await answering.tokens.start()
         await asyncio.gather(answering.response.load(), loops.enforcer.load())
         api = ApiServer(listening, answering.dispatcher, tls, attestation)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from servers.daemon import Daemon, eventually
+from servers.daemon import Daemon, eventually, policy_for
 from servers.mosquitto import MosquittoServer
 from servers.operator import asked, audited, leasehold, offline
 from servers.postgres import PostgresServer
@@ -230,3 +230,25 @@ def test_tokens_that_were_revoked_or_renewed_since_are_so_again(
     time.sleep(1.5)  # what is taken for lost is revoked once a second
     found = {it["lease_id"]: it["state"] for it in asked(daemon, "leases")["leases"]}
     assert found[lease] == "active", "what somebody has unwrapped is not lost"
+
+
+def test_no_password_is_changed_by_itself_until_the_release(
+    daemon: Daemon, postgres: PostgresServer
+) -> None:
+    """What an older store takes for due may have been done since, and be in use."""
+    name, before = "held_app", "somebody else's"
+    postgres.execute("CREATE ROLE held_app LOGIN PASSWORD 'somebody else''s'")
+    role = f"static_roles:\n  main/held:\n    username: {name}\n    rotation: {{every: 5s}}\n"
+    daemon.write_policy(policy_for(postgres) + role)
+    daemon.start()
+    daemon.stop()
+    daemon.flags = ("--quarantine",)
+    time.sleep(5)
+    daemon.start()
+    [due] = asked(daemon, "rotations")["static_roles"]
+    assert due["next_at"] < asked(daemon, "quarantine", "show")["since"]
+    assert postgres.can_log_in(name, before, "postgres")
+    assert leasehold(daemon, "quarantine", "release", "--yes").returncode == 0
+    eventually(lambda: not postgres.can_log_in(name, before, "postgres"))
+    daemon.stop()
+    postgres.execute(f"DROP ROLE {name}")
