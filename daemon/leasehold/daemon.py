@@ -35,7 +35,6 @@ from leasehold.reconcile.suspicion import Signs, standing
 from leasehold.reconciling import reconciling_of
 from leasehold.sealed import until_unsealed
 from leasehold.settings import Settings
-from leasehold.standing import On
 from leasehold.systemd import feed_watchdog, notify, watchdog_s
 from leasehold.tokens.catching_up import catch_up
 from leasehold.upkeep import Upkeep, troubles
@@ -132,8 +131,6 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
             ),
         )
         await core.holding.take_up()
-        if by is not None:
-            await loops.rotations.static.ask_all(On.DAEMON_UNSEALED)
         if quarantine is None:
             await loops.rotations.schedule.start()
         await answering.tokens.start()

@@ -13,6 +13,7 @@ from fakes.brokers import old_broker
 from fakes.clock import FakeClock
 from fakes.policy import HOLDER, OPERATOR, a_bundle
 from fakes.publishing import soon
+from fakes.rotating import Rotating, rotating_bundle
 from fakes.world import KEY, World
 from leasehold.api.fields import Fields
 from leasehold.api.handlers import Ask
@@ -27,6 +28,7 @@ from leasehold.keys.keyfile import Key, load_or_create
 from leasehold.keys.sealflag import SealFlag
 from leasehold.model import Caller, TlsPeer
 from leasehold.reconcile.sealing import Sealing, Unsealing, may_serve
+from leasehold.standing import On, Schedule, StaticRole
 
 ROOT = replace(HOLDER, uid=0)
 BY_TLS = Caller.over_tls(TlsPeer(names=("dns:a.internal",)))
@@ -107,6 +109,29 @@ async def test_unsealing_tells_how_long_it_was_and_what_came_due(tmp_path: Path)
         [told] = [line for line in lines if line["event"] == "daemon-unsealed"]
         expected = {"due": "1", "seconds": str(lease.ttl_ms // 1000 + 1)}
         assert {name: told["detail"][name] for name in expected} == expected
+
+
+async def test_unsealing_has_passwords_rotated_once_also_after_a_crash(tmp_path: Path) -> None:
+    on = Schedule(on=frozenset({On.DAEMON_UNSEALED}))
+    role = StaticRole(name="billing", engine="main", accounts=("billing_app",), schedule=on)
+    bundle = rotating_bundle(static_roles={("database", "billing"): role})
+    async with World(tmp_path, FakeClock(), bundle) as world:
+        world.target.passwords["billing_app"] = "before"
+        await Rotating(world).rotations.schedule.round()
+        world.clock.advance(s=60)
+        await Sealable(world).seal()
+        world.clock.advance(s=60)
+        assert await Sealable(world).may_serve(ROOT)
+        await world.crash()
+        await world.start()
+        assert await Sealable(world).may_serve()
+        rotating = Rotating(world)
+        await rotating.rotations.schedule.round()
+        after = world.target.passwords["billing_app"]
+        assert after != "before"
+        world.clock.advance(s=60)
+        await rotating.rotations.schedule.round()
+        assert world.target.passwords["billing_app"] == after
 
 
 class SealedDaemon:

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 PATH, VERB = "leasehold/seal", "operate"
 KIND = NAME = "seal"
+UNSEALED = "unsealed"
 PAGE = 500
 
 
@@ -111,16 +112,18 @@ async def may_serve(
     Unsealing is made durable, and told with how long it was sealed and what came due meanwhile.
     Raises Unavailable, also when the store's word cannot be read; OSError.
     """
-    sealed = await store.document(KIND, NAME)
+    sealed, now_ms = await store.document(KIND, NAME), clock.now_ms()
+    unsealed = Document(KIND, UNSEALED, {"at_ms": now_ms})
     if sealed is None or sealed.value is None:
         if unsealing is not None:
+            await store.keep([unsealed])
             await asyncio.to_thread(flag.remove)
         return True
     if unsealing is None:
         logger.error("the store says sealed and the flag is gone: sealing again; run unseal")
         await asyncio.to_thread(flag.put)
         return False
-    now_ms, since_ms = clock.now_ms(), int(sealed.value["at_ms"])
+    since_ms = int(sealed.value["at_ms"])
     due = await _due(store, since_ms, now_ms)
     seconds = max(0, now_ms - since_ms) // 1000
     told = Event.new(
@@ -131,13 +134,19 @@ async def may_serve(
         seconds=str(seconds),
         due=str(due),
     )
-    await store.keep([Document(KIND, NAME, None)], told)
+    await store.keep([Document(KIND, NAME, None), unsealed], told)
     await asyncio.to_thread(flag.remove)
     who = unsealing.caller.who
     logger.warning(
         "unsealed by %s after %d s; %d leases came due meanwhile and end now", who, seconds, due
     )
     return True
+
+
+async def unsealed_ms(store: LeaseStore) -> int:
+    """When the daemon was unsealed last, in lease time; 0 for never. Raises Unavailable."""
+    unsealed = await store.document(KIND, UNSEALED)
+    return int(unsealed.value["at_ms"]) if unsealed is not None and unsealed.value else 0
 
 
 async def _due(store: LeaseStore, since_ms: int, now_ms: int) -> int:

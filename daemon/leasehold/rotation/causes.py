@@ -10,6 +10,7 @@ from leasehold.kept import KeptPasswords
 from leasehold.leases.store import LeaseStore
 from leasehold.policy.decide import STATIC_CREDS
 from leasehold.reconcile.incident import KIND, from_document
+from leasehold.reconcile.sealing import unsealed_ms
 from leasehold.rotation.static_state import StaticState
 from leasehold.standing import On, StaticRole
 
@@ -30,6 +31,8 @@ class Causes:
         if state.asked_ms is not None:
             return False  # it is on its way
         if On.ROOT_ROTATED in on and self._root_ms(role) > state.last_ms:
+            return True
+        if On.DAEMON_UNSEALED in on and await unsealed_ms(self._store) > state.last_ms:
             return True
         return On.INCIDENT_OPENED in on and await self._incident(role, state)
 

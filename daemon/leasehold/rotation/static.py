@@ -26,7 +26,7 @@ from leasehold.rotation.static_state import StaticState
 from leasehold.rotation.static_times import StaticTimes
 from leasehold.rotation.turning import Turn, Turning
 from leasehold.secret import Secret
-from leasehold.standing import NEAR_S, On, StaticRole
+from leasehold.standing import NEAR_S, StaticRole
 
 logger = logging.getLogger(__name__)
 
@@ -184,7 +184,7 @@ class StaticRotation:
         for role in self._roles().values():
             state = await self._book.state(role)
             if await self._causes.hold(role, state):
-                state = await self._ask(role)
+                state = await self._book.change(role, lambda now: now.asked(self._clock.now_ms()))
             times = (self._times.next_ms(role, state), self._times.retire_ms(role, state))
             found = [at_ms for at_ms in times if at_ms is not None]
             if found:
@@ -201,15 +201,6 @@ class StaticRotation:
                 await self._background.finish(self._retire(mount, role))
             elif self._times.rotation_is_due(role, state):
                 await self._background.finish(self._rotate(mount, role, if_due=True))
-
-    async def ask_all(self, cause: On) -> None:
-        """Have every role rotated that is to be on `cause`. Raises Unavailable."""
-        for role in self._roles().values():
-            if cause in role.schedule.on:
-                await self._ask(role)
-
-    async def _ask(self, role: StaticRole) -> StaticState:
-        return await self._book.change(role, lambda now: now.asked(self._clock.now_ms()))
 
     # What can be seen.
 
