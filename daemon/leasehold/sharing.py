@@ -1,8 +1,9 @@
 """Whoever asks again soon is given what it has: a guard against callers that crash and start anew.
 
 A role with `share` remembers a credential for a span, in memory only. The same holder, asking for
-the same, gets that one with what is left of its time, as long as its lease lives, was not renewed,
-and is in the first half of its life. Everybody else, and the holder later, gets one of its own.
+the same, gets that one with what is left of its time, as long as its lease lives, was not renewed
+or replaced, and is in the first half of its life. Everybody else, and the holder later, gets one of
+its own.
 """
 
 import asyncio
@@ -188,7 +189,8 @@ class Sharing:
 
 def _serves(lease: Lease, now_ms: int) -> bool:
     young = now_ms - lease.issued_ms < lease.ttl_ms / 2
-    return young and lease.state is LeaseState.ACTIVE and lease.renewed_ms is None
+    moved = lease.renewed_ms is not None or lease.replaced_by
+    return young and lease.state is LeaseState.ACTIVE and not moved
 
 
 def _asked(order: Order, caller: Caller) -> _Asked:

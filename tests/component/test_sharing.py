@@ -18,12 +18,14 @@ from fakes.policy import (
     a_bundle,
     roles_with,
 )
+from fakes.replacing import replacing_of
 from fakes.sharing import PATH, SHARED, WITHIN_S, SharingWorld
 from leasehold.api.fields import Fields
 from leasehold.api.handlers import Ask, Handlers
 from leasehold.api.secrets import SecretsHandlers
 from leasehold.bundle import Bind, Identity, TlsMatch
 from leasehold.errors import Frozen, QuotaReached
+from leasehold.handing import Succession
 from leasehold.leases.matching import Match
 from leasehold.model import Caller, Cause, EventType, LeaseState, Process, TlsPeer
 from leasehold.quota import Kind, Quota, Quotas
@@ -160,6 +162,19 @@ async def test_what_has_ended_or_was_renewed_or_grows_old_is_not_given_again(
             case _:
                 world.clock.advance(s=20)
         assert (await world.given(path="database/creds/brief", ttl_s=40)).lease.id != lease_id
+
+
+@on_virtual_time
+async def test_what_was_replaced_is_not_given_again(tmp_path: Path) -> None:
+    most = Succession(overlap_s=3_599, grace_s=60)
+    roles = roles_with("reader", share_s=WITHIN_S, succession=most)
+    async with SharingWorld(tmp_path, virtual_clock(), a_bundle(roles=roles)) as world:
+        first = await world.given()
+        await asyncio.sleep(2)
+        issued, _ = await replacing_of(world).replace(HOLDER, first.lease.id)
+        again = await world.given(AGAIN)
+        assert again.lease.id not in (first.lease.id, issued.lease.id)
+        assert again.ttl_s == 3_600
 
 
 @on_virtual_time
