@@ -21,6 +21,7 @@ class StaticBook:
         self._bundle = bundle
         self._states: dict[str, StaticState] = {}
         self._loaded = False
+        self._loading = asyncio.Lock()
         self._writing = asyncio.Lock()
 
     async def state(self, role: StaticRole) -> StaticState:
@@ -57,12 +58,13 @@ class StaticBook:
             self._states[role.key] = state
 
     async def _load(self) -> None:
-        if self._loaded:
-            return
-        found = map(from_document, await self._store.documents(KIND))
-        self._states = {state.key: state for state in found}
-        self._loaded = True
-        await self._forget()
+        async with self._loading:
+            if self._loaded:
+                return
+            found = map(from_document, await self._store.documents(KIND))
+            self._states = {state.key: state for state in found}
+            self._loaded = True
+            await self._forget()
 
     async def _forget(self) -> None:
         """Drop the states of roles that the policy has no more."""
