@@ -121,7 +121,6 @@ class Warming:
         To be called before the first round.
         """
         try:
-            self._freeze.check({})  # while an older store is held, nothing in it is to be ended
             while (await self._store.live(Kind.IDENTITY)).get(IDENTITY):
                 left = await self._store.find(
                     identities=[IDENTITY], states=[LeaseState.ACTIVE], limit=PAGE

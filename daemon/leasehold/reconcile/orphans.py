@@ -27,7 +27,8 @@ PAGE = 500
 BREATH = 50
 MOST = 10_000
 """How many of a sort are told one by one; the rest is counted."""
-_EVER_MS = 1 << 62
+EVER_MS = 1 << 62
+"""By then every lease is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class AccountLook:
     async def _strays(self, accounts: Mapping[str, str]) -> dict[str, Sighting]:
         """Those of `accounts` that no live lease covers, by name."""
         found: dict[str, Sighting] = {}
-        for names in _pages(list(accounts)):
+        for names in pages(list(accounts)):
             leases = await self._store.by_middle([accounts[name] for name in names])
             for name in names:
                 middle = accounts[name]
@@ -141,7 +142,7 @@ class AccountLook:
         covered: set[str] = set()
         missing: list[Lease] = []
         after: Lease | None = None
-        while page := await self._store.due(engine, _EVER_MS, PAGE, after):
+        while page := await self._store.due(engine, EVER_MS, PAGE, after):
             after = page[-1]
             for lease in page:
                 if lease.account in listed.ours:
@@ -153,7 +154,7 @@ class AccountLook:
     async def _ghosts(self, leases: Sequence[Lease]) -> list[Lease]:
         """Those of `leases` that are active still; at its end a lease loses its account first."""
         found: list[Lease] = []
-        for page in _pages(leases):
+        for page in pages(leases):
             now = await self._store.by_middle([middle_of(lease.id) for lease in page])
             now_ms = self._clock.now_ms()
             found += [
@@ -194,6 +195,7 @@ def _first(sightings: Iterable[Sighting]) -> Iterator[Sighting]:
             yield sighting
 
 
-def _pages(items: Sequence[T]) -> Iterator[Sequence[T]]:
+def pages(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The items, so many at a time as the store is asked for at once."""
     for start in range(0, len(items), PAGE):
         yield items[start : start + PAGE]

@@ -18,13 +18,11 @@ from leasehold.events.audit_search import AuditSearch
 from leasehold.leases.names import AccountNames, middle_of
 from leasehold.leases.store import LeaseStore
 from leasehold.model import Lease
-from leasehold.reconcile.orphans import PAGE, AccountLook, Listing
+from leasehold.reconcile.orphans import EVER_MS, PAGE, AccountLook, Listing, pages
 from leasehold.reconcile.quarantine_rebuild import Rebuilding, Rebuilt
 from leasehold.reconcile.quarantine_record import Record
 from leasehold.reconcile.quarantine_verdict import Action, Verdict, judge
 from leasehold.reconcile.replay import Told, replay
-
-_EVER_MS = 1 << 62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +143,7 @@ class QuarantineLook:
     async def _live(self) -> AsyncIterator[Lease]:
         for engine in await self._store.live_engines():
             after: Lease | None = None
-            while page := await self._store.due(engine, _EVER_MS, PAGE, after):
+            while page := await self._store.due(engine, EVER_MS, PAGE, after):
                 after = page[-1]
                 for lease in page:
                     yield lease
@@ -153,8 +151,7 @@ class QuarantineLook:
     async def _unknown(self, told: Mapping[str, Told]) -> AsyncIterator[Told]:
         """Leases of the audit that the store has no row of, and whose account is of our making."""
         ours = [its for its in told.values() if self._names.is_ours(its.account)]
-        for start in range(0, len(ours), PAGE):
-            page = ours[start : start + PAGE]
+        for page in pages(ours):
             rows = await self._store.by_middle([middle_of(its.lease_id) for its in page])
             for its in page:
                 if middle_of(its.lease_id) not in rows:
@@ -164,8 +161,7 @@ class QuarantineLook:
         """How many accounts neither a live lease nor the audit has."""
         left = [middle for middle in listing.ours.values() if middle not in known]
         found = 0
-        for start in range(0, len(left), PAGE):
-            page = left[start : start + PAGE]
+        for page in pages(left):
             rows = await self._store.by_middle(page)
             found += sum(middle not in rows for middle in page)
         return found
