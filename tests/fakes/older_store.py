@@ -17,6 +17,7 @@ from leasehold.reconcile.quarantine_look import QuarantineLook
 from leasehold.reconcile.quarantine_rebuild import Rebuilding
 from leasehold.reconcile.quarantine_record import Record
 from leasehold.reconcile.suspicion import Signs, standing
+from leasehold.tokens.catching_up import catch_up
 
 
 def keep_store(world: World) -> Path:
@@ -27,7 +28,7 @@ def keep_store(world: World) -> Path:
     return kept
 
 
-async def put_back(world: World, kept: Path) -> None:
+async def put_back(world: World, kept: Path) -> Record:
     """Die, and start with the store that was kept; quarantined, as the audit knows more."""
     await world.crash()
     for file in world.state_dir.glob(f"{DATABASE}*"):
@@ -46,6 +47,9 @@ async def put_back(world: World, kept: Path) -> None:
     record = await standing(world.store, world.clock, signs)
     assert record is not None
     world.remover.hold.begin(record.why)
+    await catch_up(search_of(world), record.known, world.store, world._store.tokens, world.clock)
+    await world.secret_ids.load()
+    return record
 
 
 async def release(world: World) -> Record:
@@ -56,6 +60,10 @@ async def release(world: World) -> Record:
     record, _ = await quarantine.show(OPERATOR)
     assert record is not None
     return record
+
+
+def search_of(world: World) -> AuditSearch:
+    return AuditSearch(world.state_dir / "audit.jsonl", KEY.derive(KEY_PURPOSE))
 
 
 def quarantine_of(world: World) -> Quarantine:
@@ -72,7 +80,7 @@ def quarantine_of(world: World) -> Quarantine:
             engines=world.engines,
             names=names,
             accounts=AccountLook(world.store, world.clock, names),
-            search=AuditSearch(world.state_dir / "audit.jsonl", KEY.derive(KEY_PURPOSE)),
+            search=search_of(world),
             rebuilding=Rebuilding(world.access, world._store.tokens, world._recipe_of),
         ),
         remover=world.remover,

@@ -116,7 +116,7 @@ class Handlers:
     )
     async def renew(self, ask: Ask) -> Reply:
         """`sys/leases/renew`: a later end for a lease."""
-        lease_id = _lease_id(ask)
+        lease_id = lease_id_of(ask)
         increment_s = ask.fields.span_s("increment")
         try:
             renewed = await self._issuance.renew(ask.caller, lease_id, increment_s)
@@ -153,7 +153,7 @@ class Handlers:
         """
         wait = ask.fields.flag("sync", default=True)
         try:
-            ended = await self._issuance.revoke(ask.caller, _lease_id(ask), wait=wait)
+            ended = await self._issuance.revoke(ask.caller, lease_id_of(ask), wait=wait)
         except NotFound:
             return Reply(status=204 if wait else 202, headers={OF_LEASE: "unknown"})
         return Reply(status=204 if ended else 202)
@@ -162,7 +162,7 @@ class Handlers:
     async def lookup(self, ask: Ask) -> Reply:
         """`sys/leases/lookup`: one lease."""
         try:
-            lease = await self._inspection.lookup(ask.caller, _lease_id(ask))
+            lease = await self._inspection.lookup(ask.caller, lease_id_of(ask))
         except NotFound as error:
             raise Invalid("invalid lease") from error
         if lease.state is LeaseState.REVOKED:
@@ -231,7 +231,8 @@ def given(fields: Fields, reason: str, names: Iterable[str]) -> Mapping[str, str
     return {**{name: fields.text(name) for name in names}, "reason": reason}
 
 
-def _lease_id(ask: Ask) -> str:
+def lease_id_of(ask: Ask) -> str:
+    """The lease that is asked about, by a field or the path. Raises Invalid for none."""
     lease_id = ask.fields.text("lease_id") or ask.path.get("lease_id", "")
     if not lease_id:
         raise Invalid("lease_id must be specified")

@@ -3,7 +3,7 @@
 from functools import partial
 
 from leasehold.api.described import Field, Holds, described
-from leasehold.api.handlers import REASON_FIELD, TTL, Ask, Handlers, given
+from leasehold.api.handlers import REASON_FIELD, TTL, Ask, Handlers, given, lease_id_of
 from leasehold.api.replies import Reply
 from leasehold.clock import rfc3339
 from leasehold.errors import Denied, EngineError, Frozen, Invalid, LimitReached, NotFound
@@ -32,7 +32,7 @@ class ReplacingHandlers:
         try:
             issued, before = await self._replacing.replace(
                 ask.caller,
-                _lease_id(ask),
+                lease_id_of(ask),
                 ttl_s=ask.fields.span_s("ttl"),
                 given=partial(given, ask.fields, reason),
             )
@@ -59,14 +59,7 @@ class ReplacingHandlers:
         """
         wait = ask.fields.flag("sync", default=True)
         try:
-            ended = await self._replacing.acknowledge(ask.caller, _lease_id(ask), wait=wait)
+            ended = await self._replacing.acknowledge(ask.caller, lease_id_of(ask), wait=wait)
         except NotFound as error:
             raise Invalid("lease not found") from error
         return Reply(status=204 if ended else 202)
-
-
-def _lease_id(ask: Ask) -> str:
-    lease_id = ask.fields.text("lease_id")
-    if not lease_id:
-        raise Invalid("lease_id must be specified")
-    return lease_id

@@ -4,14 +4,18 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from fakes.clock import on_virtual_time, virtual_clock
 from fakes.lines import connected, running
 from fakes.older_store import keep_store, put_back, release
 from fakes.policy import HOLDER, a_bundle, roles_with
 from fakes.replacing import replacing_of
+from fakes.secret_ids import AppRole
 from fakes.warming import unused, warmed, warming_of
 from fakes.world import World
 from leasehold.bundle import Bind
+from leasehold.errors import Invalid
 from leasehold.handing import Succession
 from leasehold.model import Cause, Lease, LeaseState
 
@@ -88,3 +92,22 @@ async def test_what_was_bound_since_ends_with_what_it_is_bound_to(tmp_path: Path
             await world.sweep()
         lease = await world.lease(bound.id)
         assert (lease.state, lease.cause) == (LeaseState.REVOKED, Cause.HOLDER_ENDED)
+
+
+@on_virtual_time
+async def test_a_secret_id_is_good_for_no_more_logins_than_before(tmp_path: Path) -> None:
+    async with World(tmp_path, virtual_clock()) as world:
+        approle = AppRole(world)
+        used, used_up, revoked, kept = [await approle.pair() for _ in range(4)]
+        store = keep_store(world)
+        await approle.login(used)
+        for _ in range(3):
+            await approle.login(used_up)
+        await approle.reply("destroy", secret_id=revoked["secret_id"])
+        await put_back(world, store)
+        again = AppRole(world)
+        for pair, left in ((used, 2), (used_up, 0), (revoked, 0), (kept, 3)):
+            for _ in range(left):
+                await again.login(pair)
+            with pytest.raises(Invalid):
+                await again.login(pair)
