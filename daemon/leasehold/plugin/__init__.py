@@ -1,4 +1,4 @@
-"""All that a plugin may import, beside `leasehold.plugin.http` and `leasehold.plugin.lanes`.
+"""All that a plugin may import, beside `leasehold.plugin.http`, `.lanes` and `.statements`.
 
 `__all__` is the contract.
 """

@@ -29,6 +29,7 @@ from leasehold.plugin import (
     varied,
 )
 from leasehold.plugin.lanes import Driver, Lane
+from leasehold.plugin.statements import recipe_faults
 from leasehold_plugins.mssql import recipes, statements
 from leasehold_plugins.mssql.errors import refuses_login, translate
 from leasehold_plugins.mssql.link import Dial, Lost, SqlError
@@ -42,12 +43,6 @@ from leasehold_plugins.mssql.tds import CONNECT_S, dial
 PAGE = 1000
 _MAKERS = ("db_owner", "db_accessadmin")
 _DRIVER = Driver("SQL Server", (SqlError, Lost), translate)
-_STATEMENTS = (
-    "creation_statements",
-    "revocation_statements",
-    "renew_statements",
-    "rollback_statements",
-)
 _CONNECTIONS = (
     "SELECT (SELECT COUNT(*) FROM sys.dm_exec_sessions WHERE is_user_process = 1),"
     " @@MAX_CONNECTIONS"
@@ -176,10 +171,7 @@ class MssqlEngine(Engine):
     @classmethod
     def faults(cls, role: Mapping[str, Any]) -> list[str]:
         """Statements that cannot be split or filled, and recipes that say too little or much."""
-        found = []
-        if ("member_of" in role) == ("creation_statements" in role):
-            both = "both" if "member_of" in role else "neither"
-            found.append(f"has {both} of member_of and creation_statements; write one of them")
+        found = recipe_faults(role)
         if "databases" in role and "creation_statements" in role:
             found.append(
                 "databases: belongs to member_of; creation_statements go into databases by USE"
@@ -190,14 +182,7 @@ class MssqlEngine(Engine):
             for name in role.get(key, ())
             if not name.isprintable()
         ]
-        for key in _STATEMENTS:
-            given = role.get(key, [])
-            if isinstance(given, str):
-                found += [f"{key}: {fault}" for fault in statements.faults(given)]
-                continue
-            for item, each in enumerate(given):
-                found += [f"{key}[{item}]: {fault}" for fault in statements.faults(each)]
-        return found
+        return found + statements.DIALECT.role_faults(role)
 
     @classmethod
     def lint(cls, role: Mapping[str, Any]) -> list[str]:

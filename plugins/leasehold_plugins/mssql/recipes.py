@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from leasehold.plugin.statements import BadStatement
 from leasehold_plugins.mssql import statements
 from leasehold_plugins.mssql.statements import Values, identifier, listed, literal
 
@@ -176,6 +177,6 @@ def owned(name: str) -> str:
 def reassign(kind: str, schema: str | None, name: str, heir: str) -> str:
     """What gives a thing of this database to another owner."""
     if kind not in ("SCHEMA", "ROLE", "OBJECT"):
-        raise statements.BadStatement("a thing of unknown kind")
+        raise BadStatement("a thing of unknown kind")
     what = identifier(name) if schema is None else f"{identifier(schema)}.{identifier(name)}"
     return f"ALTER AUTHORIZATION ON {kind}::{what} TO {identifier(heir)}"

@@ -30,6 +30,7 @@ from leasehold.plugin import (
     make_password,
 )
 from leasehold.plugin.lanes import Driver, Lane
+from leasehold.plugin.statements import BadStatement, recipe_faults
 from leasehold_plugins.mysql import statements
 from leasehold_plugins.mysql.connecting import CONNECT_S, address_of, close, connect
 from leasehold_plugins.mysql.errors import refuses_login, translate
@@ -41,12 +42,6 @@ from leasehold_plugins.mysql.session import Session
 
 PAGE = 1000
 _DRIVER = Driver("MySQL", (pymysql.MySQLError,), translate)
-_STATEMENTS = (
-    "creation_statements",
-    "revocation_statements",
-    "renew_statements",
-    "rollback_statements",
-)
 
 _GRANTS_ON = re.compile(r"\s*grant\s.*\son\s", re.IGNORECASE | re.DOTALL)
 """A right of its own; what grants a role has no ON."""
@@ -171,22 +166,12 @@ class MysqlEngine(Engine):
     @classmethod
     def faults(cls, role: Mapping[str, Any]) -> list[str]:
         """Statements that cannot be split or filled, and recipes that say too little or much."""
-        found = []
-        if ("member_of" in role) == ("creation_statements" in role):
-            both = "both" if "member_of" in role else "neither"
-            found.append(f"has {both} of member_of and creation_statements; write one of them")
+        found = recipe_faults(role)
         if "host" in role and "creation_statements" in role:
             found.append(
                 "host: belongs to member_of; creation_statements write the host themselves"
             )
-        for key in _STATEMENTS:
-            given = role.get(key, [])
-            if isinstance(given, str):
-                found += [f"{key}: {fault}" for fault in statements.faults(given)]
-                continue
-            for item, text in enumerate(given):
-                found += [f"{key}[{item}]: {fault}" for fault in statements.faults(text)]
-        return found
+        return found + statements.DIALECT.role_faults(role)
 
     @classmethod
     def lint(cls, role: Mapping[str, Any]) -> list[str]:
@@ -195,7 +180,7 @@ class MysqlEngine(Engine):
         try:
             made = statements.render(created, statements.EXAMPLE)
             in_clear = statements.sends_password(created)
-        except statements.BadStatement:
+        except BadStatement:
             return []
         warnings = []
         if in_clear:

@@ -24,6 +24,7 @@ from leasehold.plugin import (
     hookimpl,
     varied,
 )
+from leasehold.plugin.statements import recipe_faults
 from leasehold_plugins.oracle import address, recipes, statements
 from leasehold_plugins.oracle.errors import refuses_login, translate
 from leasehold_plugins.oracle.lanes import Lane
@@ -36,12 +37,6 @@ from leasehold_plugins.oracle.session import Session, open_session, text
 from leasehold_plugins.oracle.thin import CONNECT_S, dial
 
 PAGE = 1000
-_STATEMENTS = (
-    "creation_statements",
-    "revocation_statements",
-    "renew_statements",
-    "rollback_statements",
-)
 _SESSIONS = (
     "SELECT (SELECT COUNT(*) FROM gv$session WHERE inst_id = USERENV('INSTANCE')),"
     " (SELECT TO_NUMBER(value) FROM v$parameter WHERE name = 'sessions') FROM dual"
@@ -181,23 +176,13 @@ class OracleEngine(Engine):
     @classmethod
     def faults(cls, role: Mapping[str, Any]) -> list[str]:
         """Statements that cannot be split or filled, and recipes that say too little or much."""
-        found = []
-        if ("member_of" in role) == ("creation_statements" in role):
-            both = "both" if "member_of" in role else "neither"
-            found.append(f"has {both} of member_of and creation_statements; write one of them")
+        found = recipe_faults(role)
         found += [
             f"{option}: belongs to member_of; creation_statements write it themselves"
             for option in ("profile", "tablespace")
             if option in role and "creation_statements" in role
         ]
-        for key in _STATEMENTS:
-            given = role.get(key, [])
-            if isinstance(given, str):
-                found += [f"{key}: {fault}" for fault in statements.faults(given)]
-                continue
-            for item, each in enumerate(given):
-                found += [f"{key}[{item}]: {fault}" for fault in statements.faults(each)]
-        return found
+        return found + statements.DIALECT.role_faults(role)
 
 
 @hookimpl

@@ -27,6 +27,7 @@ from leasehold.plugin import (
     failpoint,
     hookimpl,
 )
+from leasehold.plugin.statements import BadStatement, recipe_faults
 from leasehold_plugins.postgresql import ceilings, looking, recipes, statements
 from leasehold_plugins.postgresql.errors import translate
 from leasehold_plugins.postgresql.iam import TokenPasswords
@@ -38,12 +39,6 @@ from leasehold_plugins.postgresql.removal import Remover, run_together
 from leasehold_plugins.postgresql.rotation import give
 
 PAGE = 1000
-_STATEMENTS = (
-    "creation_statements",
-    "revocation_statements",
-    "renew_statements",
-    "rollback_statements",
-)
 
 
 class PostgresqlEngine(Engine):
@@ -195,27 +190,17 @@ class PostgresqlEngine(Engine):
     @classmethod
     def faults(cls, role: Mapping[str, Any]) -> list[str]:
         """Statements that cannot be split or filled, and recipes that say too little or much."""
-        found = []
-        if ("member_of" in role) == ("creation_statements" in role):
-            both = "both" if "member_of" in role else "neither"
-            found.append(f"has {both} of member_of and creation_statements; write one of them")
+        found = recipe_faults(role)
         if recipes.by_token(role) and "member_of" not in role:
             found.append("login: rds_iam goes with member_of, not with creation_statements")
-        for key in _STATEMENTS:
-            given = role.get(key, [])
-            if isinstance(given, str):
-                found += [f"{key}: {fault}" for fault in statements.faults(given)]
-                continue
-            for item, text in enumerate(given):
-                found += [f"{key}[{item}]: {fault}" for fault in statements.faults(text)]
-        return found
+        return found + statements.DIALECT.role_faults(role)
 
     @classmethod
     def lint(cls, role: Mapping[str, Any]) -> list[str]:
         """Statements that work today and will hurt."""
         try:
             made = statements.render(role.get("creation_statements", []), statements.EXAMPLE)
-        except statements.BadStatement:
+        except BadStatement:
             return []
         warnings = []
         if recipes.grants_on_tables(role):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from leasehold.plugin.statements import EXPIRIES, NAMES, BadStatement
 from leasehold_plugins.postgresql import statements
 
 AWS_ACCOUNT_GROUP = "rds_iam"
@@ -72,8 +73,8 @@ def revocation(role: Mapping[str, Any], name: str) -> list[str]:
 def _values(name: str, expiry: str = "", secret: str = "") -> Mapping[str, str]:
     return {
         **_NOTHING,
-        **dict.fromkeys(statements.NAMES, name),
-        **dict.fromkeys(statements.EXPIRIES, expiry),
+        **dict.fromkeys(NAMES, name),
+        **dict.fromkeys(EXPIRIES, expiry),
         **dict.fromkeys(statements.PASSWORDS, secret),
     }
 
@@ -82,6 +83,6 @@ def grants_on_tables(role: Mapping[str, Any]) -> bool:
     """Whether each account is granted something on a table by name (see `ceilings`)."""
     try:
         made = statements.render(role.get("creation_statements", []), statements.EXAMPLE)
-    except statements.BadStatement:
+    except BadStatement:
         return False
     return any(_TABLE_GRANT.match(text) for text in made)

@@ -1,17 +1,24 @@
-"""Statements of a role: split as the server would, placeholders replaced by what their place needs.
+"""Statements of a role, as PostgreSQL reads them.
 
-A placeholder inside "…" becomes part of an identifier, inside '…' part of a literal, and bare it is
-quoted as a whole; nothing is ever pasted in as it is (rule S3). `{{password}}` becomes the SCRAM
-verifier, so it may stand only where the server takes one: after PASSWORD in CREATE or ALTER ROLE.
+`'…'` and `E'…'` are texts, `"…"` is an identifier, `$tag$…$tag$` is a text that quotes nothing;
+comments nest. `{{password}}` becomes the SCRAM verifier, so it may stand only where the server
+takes one: after PASSWORD in CREATE or ALTER ROLE.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-NAMES = frozenset({"name", "username"})
+from leasehold.plugin.statements import (
+    EXPIRIES,
+    NAMES,
+    BadStatement,
+    Dialect,
+    Token,
+    after_nested_comment,
+    is_placeholder,
+)
+
 PASSWORDS = frozenset({"password", "verifier"})
-EXPIRIES = frozenset({"expiration", "expires"})
 KNOWN = NAMES | PASSWORDS | EXPIRIES
 EXAMPLE: Mapping[str, str] = {
     **dict.fromkeys(NAMES, "lhabcd_abcdefghijklmnop_abcd"),
@@ -33,126 +40,41 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_SHOWN = 30
-_PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-_TAKES_VERIFIER = re.compile(r"\s*(create|alter)\s+(role|user)\b", re.IGNORECASE)
+_TAKES_VERIFIER = re.compile(
+    r"\s*(create|alter)\s+(role|user)\b.*password\s*$", re.IGNORECASE | re.DOTALL
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A piece of a statement: `code`, `literal`, `escaped`, `identifier` or `dollar`."""
-
-    kind: str
-    text: str
-
-
-class BadStatement(Exception):
-    """A text that cannot be split, or a placeholder where it cannot stand."""
+def _verified(done: str, token: Token, values: Mapping[str, str]) -> str | None:
+    alone = is_placeholder("password", token.text.lstrip("eE").strip("'"))
+    if alone and _TAKES_VERIFIER.match(done):
+        return done + literal(values["password"])
+    return None
 
 
-def split(source: str | Sequence[str]) -> list[list[Token]]:
-    """The statements of `source` as tokens, comments left out. Raises BadStatement."""
-    texts = [source] if isinstance(source, str) else source
-    statements: list[list[Token]] = []
-    for text in texts:
-        current: list[Token] = []
-        for token in _tokens(text):
-            if token.kind == "end":
-                statements.append(current)
-                current = []
-            else:
-                current.append(token)
-        statements.append(current)
-    return [found for found in statements if "".join(token.text for token in found).strip()]
-
-
-def _tokens(text: str) -> Iterator[Token]:
-    at = 0
-    while at < len(text):
-        if text.startswith("{{", at) and (found := _PLACEHOLDER.match(text, at)):
-            yield Token("code", found[0])
-            at = found.end()
-            continue
-        found = _TOKEN.match(text, at)
-        if found is None:
-            raise BadStatement(f"cannot be read from character {at}")
-        kind = found.lastgroup if found.lastgroup != "tag" else "dollar"
-        if kind == "open":
-            raise BadStatement(f"a quote opens and never closes: {text[at : at + _SHOWN].strip()}")
-        at = found.end()
-        if found[0] == "/*":
-            at = _after_comment(text, at)
-        if kind == "comment":
-            yield Token("code", " ")
-        else:
-            yield Token(kind or "code", found[0])
-
-
-def _after_comment(text: str, at: int) -> int:
-    """Where a block comment ends; they nest."""
-    depth = 1
-    while depth:
-        found = re.compile(r"/\*|\*/").search(text, at)
-        if found is None:
-            raise BadStatement("a comment opens and never closes")
-        depth += 1 if found[0] == "/*" else -1
-        at = found.end()
-    return at
-
-
-def render(source: str | Sequence[str], values: Mapping[str, str]) -> list[str]:
-    """The statements with every placeholder replaced by its quoted value. Raises BadStatement."""
-    return ["".join(_fill(statement, values)) for statement in split(source)]
-
-
-def faults(source: str | Sequence[str]) -> list[str]:
-    """What keeps `source` from being rendered, one line each; empty when nothing does."""
-    try:
-        render(source, EXAMPLE)
-    except BadStatement as fault:
-        return [str(fault)]
-    return []
-
-
-def _fill(statement: Sequence[Token], values: Mapping[str, str]) -> Iterator[str]:
-    before = ""
-    for token in statement:
-        yield _PLACEHOLDER.sub(lambda it: _quoted(it[1], token, before, values), token.text)  # noqa: B023 (used at once)
-        before += token.text
-
-
-def _quoted(name: str, token: Token, before: str, values: Mapping[str, str]) -> str:
-    if name not in KNOWN:
-        allowed = ", ".join(sorted(f"{{{{{known}}}}}" for known in KNOWN))
-        raise BadStatement(f"unknown placeholder {{{{{name}}}}}; allowed are {allowed}")
-    if name == "password" and not (
-        _PLACEHOLDER.fullmatch(token.text.lstrip("eE").strip("'"))
-        and _TAKES_VERIFIER.match(before)
-        and re.search(r"password\s*$", before, re.IGNORECASE)
-    ):
+def _quoted(name: str, kind: str, values: Mapping[str, str]) -> str:
+    if name == "password":
         raise BadStatement(
             "{{password}} stands where the server takes no SCRAM verifier; write it by itself after"
             " PASSWORD in CREATE ROLE or ALTER ROLE, since no clear password is sent"
         )
-    if name in EXPIRIES and token.kind == "identifier":
+    if name in EXPIRIES and kind == "identifier":
         raise BadStatement(
             f"{{{{{name}}}}} stands in double quotes, where the server reads a name; write"
             f" '{{{{{name}}}}}'"
         )
     value = values[name]
-    if token.kind == "identifier":
+    if kind == "identifier":
         return value.replace('"', '""')
-    if token.kind == "literal":
+    if kind == "literal":
         return value.replace("'", "''")
-    if token.kind == "escaped":
+    if kind == "escaped":
         return value.replace("\\", "\\\\").replace("'", "''")
-    if token.kind == "dollar":
+    if kind == "dollar":
         if "$" in value:
             raise BadStatement(f"{{{{{name}}}}} cannot stand inside a dollar-quoted text")
         return value
-    if name in NAMES:
-        return identifier(value)
-    return literal(value)
+    return identifier(value) if name in NAMES else literal(value)
 
 
 def identifier(name: str) -> str:
@@ -163,3 +85,14 @@ def identifier(name: str) -> str:
 def literal(text: str) -> str:
     """`text` as an SQL literal, for a server with standard_conforming_strings on."""
     return "'" + text.replace("'", "''") + "'"
+
+
+DIALECT = Dialect(
+    tokens=_TOKEN,
+    placeholders=KNOWN,
+    quoted=_quoted,
+    example=EXAMPLE,
+    after_comment=after_nested_comment,
+    replaced=_verified,
+)
+split, render, faults = DIALECT.split, DIALECT.render, DIALECT.faults
