@@ -14,7 +14,7 @@ from leasehold.bundle import EngineConfig
 from leasehold.leases.store import Document, LeaseStore
 from leasehold.model import Event
 from leasehold.policy.references import resolve_connection
-from leasehold.secret import Secret
+from leasehold.secret import Secret, revealed
 
 KIND = "password"
 RETRY_FIRST_MS = 5_000
@@ -174,8 +174,7 @@ class KeptPasswords:
 
 def account_of(connection: Mapping[str, Any]) -> str:
     """The account that an engine logs in as, by its resolved connection; empty for the default."""
-    username = connection.get("username", "")
-    return username.reveal() if isinstance(username, Secret) else str(username)
+    return revealed(connection.get("username", ""))
 
 
 def _name(engine: str, account: str) -> str:

@@ -35,3 +35,8 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled")
+
+
+def revealed(value: str | Secret) -> str:
+    """A text that may be a secret, in clear; to be reviewed as a call of `reveal` is."""
+    return value.reveal() if isinstance(value, Secret) else value

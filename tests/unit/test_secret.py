@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from leasehold.model import Credential, Recipe
-from leasehold.secret import Secret
+from leasehold.secret import Secret, revealed
 
 CLEAR = "hunter2-correct-horse"
 SECRET = Secret(CLEAR)
@@ -80,7 +80,7 @@ def test_a_traceback_with_local_values_does_not_show_it() -> None:
 
 
 def test_it_tells_itself_when_it_is_asked_to() -> None:
-    assert SECRET.reveal() == CLEAR
+    assert SECRET.reveal() == revealed(SECRET) == revealed(CLEAR) == CLEAR
 
 
 def test_equal_texts_are_equal_secrets_and_never_equal_to_the_text() -> None:

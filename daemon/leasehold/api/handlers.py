@@ -25,7 +25,7 @@ from leasehold.inspection import Inspection
 from leasehold.issuance import Issuance, IssuedLease
 from leasehold.leases.lifecycle import LIVE
 from leasehold.model import Caller, LeaseState
-from leasehold.secret import Secret
+from leasehold.secret import Secret, revealed
 
 PAGE = 500
 OF_LEASE = "X-Leasehold-Lease"
@@ -96,10 +96,7 @@ class Handlers:
                 "lease_id": issued.lease.id,
                 "renewable": issued.renewable,
                 "lease_duration": issued.ttl_s,
-                "data": {
-                    name: value.reveal() if isinstance(value, Secret) else value
-                    for name, value in issued.credential.fields.items()
-                },
+                "data": {name: revealed(value) for name, value in issued.credential.fields.items()},
                 "mount_type": issued.lease.engine_type,
                 **replies.handed_out(issued, self.clock, own or {}),
             },

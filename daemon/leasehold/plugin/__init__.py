@@ -14,6 +14,7 @@ from leasehold.errors import (
 from leasehold.failpoints import hit as failpoint
 from leasehold.globs import like
 from leasehold.hosts import is_loopback
+from leasehold.plugin.batch import BatchEngine, paged
 from leasehold.plugin.engine import (
     Account,
     Ceiling,
@@ -39,11 +40,12 @@ from leasehold.plugin.login import (
 )
 from leasehold.plugin.passwords import PasswordPolicy, make_password, varied
 from leasehold.plugin.secret_ids import SecretIdMethod, SecretIdRole
-from leasehold.secret import Secret
+from leasehold.secret import Secret, revealed
 
 __all__ = [
     "Account",
     "BadLogin",
+    "BatchEngine",
     "Ceiling",
     "Engine",
     "EngineError",
@@ -74,7 +76,9 @@ __all__ = [
     "is_loopback",
     "like",
     "make_password",
+    "paged",
     "removed",
+    "revealed",
     "seconds_until",
     "varied",
 ]

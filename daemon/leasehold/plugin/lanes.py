@@ -9,17 +9,24 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from leasehold.errors import EngineError, EngineTemporary
 
 T = TypeVar("T")
 WAIT_S = 5
 """How long a call waits for a thread to be free."""
+
+
+def shares(connection: Mapping[str, Any]) -> tuple[int, int]:
+    """How many of a target's `max_connections` make accounts, and how many are kept to end them."""
+    most = int(connection.get("max_connections", 16))
+    kept = max(1, most // 4)
+    return most - kept, kept
 
 
 class Session(Protocol):

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from leasehold.plugin import (
     Account,
+    BatchEngine,
     Engine,
     EngineError,
     EnginePermanent,
@@ -28,6 +29,7 @@ from leasehold.plugin import (
     TargetChanged,
     hookimpl,
     make_password,
+    revealed,
 )
 
 from leasehold_htpasswd import scrypt
@@ -39,7 +41,7 @@ COSTLY = 14
 _UNFIT = re.compile(r"[:\x00-\x1f\x7f]+")
 
 
-class HtpasswdEngine(Engine):
+class HtpasswdEngine(BatchEngine):
     """One file of names and hashes."""
 
     type: ClassVar[str] = "htpasswd"
@@ -89,13 +91,6 @@ class HtpasswdEngine(Engine):
         if account.name not in _names(await asyncio.to_thread(self._file.read)):
             raise EnginePermanent("the file has no such account", error_class=ErrorClass.ABSENT)
 
-    async def revoke(self, account: Account) -> Removal:
-        """Take the line away."""
-        [result] = await self.revoke_many([account])
-        if isinstance(result, EngineError):
-            raise result
-        return result
-
     async def revoke_many(self, accounts: Sequence[Account]) -> list[Removal | EngineError]:
         """Take many lines away by replacing the file once."""
         here = {account.name for account in accounts if account.target == self._target}
@@ -108,12 +103,11 @@ class HtpasswdEngine(Engine):
 
     async def login(self, credential: Mapping[str, str | Secret]) -> bool:
         """Whether a web server would let this name and password in."""
-        password = credential["password"]
-        clear = password.reveal() if isinstance(password, Secret) else password
+        password = revealed(credential["password"])
         for line in await asyncio.to_thread(self._file.read):
             name, _, rest = line.partition(":")
             if name == credential["username"]:
-                return await asyncio.to_thread(scrypt.fits, clear, rest.partition(":")[0])
+                return await asyncio.to_thread(scrypt.fits, password, rest.partition(":")[0])
         return False
 
     async def accounts(self, pattern: str) -> AsyncIterator[str]:

@@ -25,6 +25,7 @@ from leasehold.plugin import (
     Stage,
     failpoint,
     hookimpl,
+    revealed,
 )
 from leasehold_plugins.elasticsearch import keys, recipes, rotation, users
 from leasehold_plugins.elasticsearch.cluster import Cluster, Flavour, Session
@@ -124,10 +125,7 @@ class ElasticsearchEngine(Engine):
 
     async def login(self, credential: Mapping[str, str | Secret]) -> bool:
         """Whether the credential opens any of the nodes now."""
-        clear = {
-            key: value.reveal() if isinstance(value, Secret) else value
-            for key, value in credential.items()
-        }
+        clear = {key: revealed(value) for key, value in credential.items()}
         header = (
             api_key(clear["encoded"])
             if "encoded" in clear

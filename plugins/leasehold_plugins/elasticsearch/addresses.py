@@ -6,7 +6,7 @@ from typing import Any
 
 from yarl import URL
 
-from leasehold.plugin import EnginePermanent, ErrorClass, Secret, is_loopback
+from leasehold.plugin import EnginePermanent, ErrorClass, is_loopback, revealed
 
 PORT = 9200
 _FORM = "write https://host:port, or http://127.0.0.1:port for this host"
@@ -29,8 +29,7 @@ class Address:
 
 def addresses(connection: Mapping[str, Any]) -> list[Address]:
     """The nodes of a connection, in their order. Raises EnginePermanent."""
-    url = connection["url"]
-    found = [parse(url.reveal() if isinstance(url, Secret) else url, "url")]
+    found = [parse(revealed(connection["url"]), "url")]
     found += [
         parse(text, f"nodes[{place}]") for place, text in enumerate(connection.get("nodes", ()))
     ]

@@ -16,7 +16,8 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from leasehold.plugin import EngineTemporary, Secret
+from leasehold.plugin import EngineTemporary, Secret, revealed
+from leasehold.plugin.lanes import shares
 from leasehold_plugins.elasticsearch.addresses import Address
 from leasehold_plugins.elasticsearch.errors import failed
 from leasehold_plugins.elasticsearch.trust import Trust
@@ -45,9 +46,8 @@ class Wire:
     """The connections to all nodes of `connection`."""
 
     def __init__(self, connection: Mapping[str, Any], timeout_s: float) -> None:
-        most = int(connection.get("max_connections", 16))
-        revoking = max(1, most // 4)
-        self._sizes = {Lane.ISSUING: most - revoking, Lane.REVOKING: revoking}
+        issuing, revoking = shares(connection)
+        self._sizes = {Lane.ISSUING: issuing, Lane.REVOKING: revoking}
         self._timeout_s = timeout_s
         self._trust = Trust(connection.get("tls_ca"))
         self._admin = _header(connection)
@@ -120,12 +120,8 @@ def api_key(encoded: str) -> Secret:
 
 def _header(connection: Mapping[str, Any]) -> Secret:
     if "api_key" in connection:
-        return api_key(_text(connection["api_key"]))
-    return basic(_text(connection["username"]), _text(connection["password"]))
-
-
-def _text(value: str | Secret) -> str:
-    return value.reveal() if isinstance(value, Secret) else value
+        return api_key(revealed(connection["api_key"]))
+    return basic(revealed(connection["username"]), revealed(connection["password"]))
 
 
 async def _body(response: aiohttp.ClientResponse, where: str) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from leasehold.plugin import (
     Account,
+    BatchEngine,
     Ceiling,
     Engine,
     EngineError,
@@ -43,7 +44,7 @@ _PAGES = tuple(f"{_OURS}[{some}]" for some in ("a-d", "e-h", "i-l", "m-p", "q-t"
 character that is random."""
 
 
-class MongodbEngine(Engine):
+class MongodbEngine(BatchEngine):
     """One server, replica set or sharded cluster, 5.0 or newer."""
 
     type: ClassVar[str] = "mongodb"
@@ -141,13 +142,6 @@ class MongodbEngine(Engine):
         """See that this is the deployment that the account belongs to. Raises TargetChanged."""
         if await self._deployment.mark_now() != account.target:
             raise TargetChanged("the connection leads to another MongoDB now")
-
-    async def revoke(self, account: Account) -> Removal:
-        """Take one account away."""
-        [result] = await remove(self._deployment, [account], self._subject)
-        if isinstance(result, EngineError):
-            raise result
-        return result
 
     async def revoke_many(self, accounts: Sequence[Account]) -> list[Removal | EngineError]:
         """Take many away, with one look before and one after, and one end of sessions for all."""

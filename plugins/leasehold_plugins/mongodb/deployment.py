@@ -21,7 +21,15 @@ from pymongo.errors import (
 )
 from pymongo.server_description import ServerDescription
 
-from leasehold.plugin import EngineError, EnginePermanent, EngineTemporary, ErrorClass, Secret
+from leasehold.plugin import (
+    EngineError,
+    EnginePermanent,
+    EngineTemporary,
+    ErrorClass,
+    Secret,
+    revealed,
+)
+from leasehold.plugin.lanes import shares
 from leasehold_plugins.mongodb import address, marks, topology
 from leasehold_plugins.mongodb.errors import (
     STEPPED_DOWN,
@@ -47,9 +55,8 @@ class Deployment:
         self.target = ""
         self._connection = connection
         self._limit_s = limit_s
-        most = int(connection.get("max_connections", 16))
-        kept = max(1, most // 4)
-        self._sizes = {"issuing": most - kept, "revoking": kept}
+        issuing, revoking = shares(connection)
+        self._sizes = {"issuing": issuing, "revoking": revoking}
         self._clients: dict[str, Client] = {}
         self._members: dict[tuple[str, int | None], Client] = {}
 
@@ -81,9 +88,8 @@ class Deployment:
 
     def options(self) -> dict[str, Any]:
         """The driver's options for anybody."""
-        url = self._connection["url"]
         return {
-            **address.options(url.reveal() if isinstance(url, Secret) else str(url)),
+            **address.options(revealed(self._connection["url"])),
             "appname": "leasehold",
             "connectTimeoutMS": int(CONNECT_S * 1000),
             "serverSelectionTimeoutMS": int(self._limit_s * 1000),

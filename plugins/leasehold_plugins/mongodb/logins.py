@@ -11,7 +11,7 @@ from typing import Any
 import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
-from leasehold.plugin import EngineTemporary, Secret
+from leasehold.plugin import EngineTemporary, Secret, revealed
 from leasehold_plugins.mongodb.deployment import CONNECT_S, client_for
 from leasehold_plugins.mongodb.errors import AUTHENTICATION_FAILED, translate
 from leasehold_plugins.mongodb.recipes import ADMIN, EXTERNAL
@@ -40,7 +40,7 @@ async def opens(known: Mapping[str, Any], credential: Mapping[str, str | Secret]
 def _options(credential: Mapping[str, str | Secret]) -> Iterator[dict[str, Any]]:
     if "private_key" not in credential:
         source = str(credential.get("auth_source", ADMIN))
-        user, password = str(credential["username"]), _clear(credential["password"])
+        user, password = str(credential["username"]), revealed(credential["password"])
         yield {
             "username": user,
             "password": password,
@@ -50,7 +50,7 @@ def _options(credential: Mapping[str, str | Secret]) -> Iterator[dict[str, Any]]
         return
     file = os.memfd_create("leasehold")
     try:
-        os.write(file, f"{credential['certificate']}{_clear(credential['private_key'])}".encode())
+        os.write(file, f"{credential['certificate']}{revealed(credential['private_key'])}".encode())
         yield {
             "tls": True,
             "tlsCertificateKeyFile": f"/proc/self/fd/{file}",
@@ -59,7 +59,3 @@ def _options(credential: Mapping[str, str | Secret]) -> Iterator[dict[str, Any]]
         }
     finally:
         os.close(file)
-
-
-def _clear(value: str | Secret) -> str:
-    return value.reveal() if isinstance(value, Secret) else value

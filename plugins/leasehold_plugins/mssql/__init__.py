@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from leasehold.plugin import (
     Account,
+    BatchEngine,
     Ceiling,
     Engine,
     EngineError,
@@ -26,9 +27,11 @@ from leasehold.plugin import (
     Secret,
     hookimpl,
     make_password,
+    paged,
+    revealed,
     varied,
 )
-from leasehold.plugin.lanes import Driver, Lane
+from leasehold.plugin.lanes import Driver, Lane, shares
 from leasehold.plugin.statements import recipe_faults
 from leasehold_plugins.mssql import recipes, statements
 from leasehold_plugins.mssql.errors import refuses_login, translate
@@ -37,7 +40,7 @@ from leasehold_plugins.mssql.making import make, renew
 from leasehold_plugins.mssql.preflight import preflight
 from leasehold_plugins.mssql.removal import remove
 from leasehold_plugins.mssql.rotation import NotNow, give, give_ours
-from leasehold_plugins.mssql.session import Session, text, where_of
+from leasehold_plugins.mssql.session import Session, where_of
 from leasehold_plugins.mssql.tds import CONNECT_S, dial
 
 PAGE = 1000
@@ -49,7 +52,7 @@ _CONNECTIONS = (
 )
 
 
-class MssqlEngine(Engine):
+class MssqlEngine(BatchEngine):
     """One server, or one database whose accounts are contained. `dial` makes its connections."""
 
     type: ClassVar[str] = "mssql"
@@ -63,10 +66,9 @@ class MssqlEngine(Engine):
         self.statement_timeout_s = float(connection.get("statement_timeout", 10))
         self._dial = dial
         self._target = ""
-        most = int(connection.get("max_connections", 16))
-        kept = max(1, most // 4)
-        self._issuing = Lane(self._connect, most - kept, _DRIVER, "issuing")
-        self._revoking = Lane(self._connect, kept, _DRIVER, "revoking")
+        issuing, revoking = shares(connection)
+        self._issuing = Lane(self._connect, issuing, _DRIVER, "issuing")
+        self._revoking = Lane(self._connect, revoking, _DRIVER, "revoking")
 
     @property
     def target_id(self) -> str:
@@ -114,20 +116,13 @@ class MssqlEngine(Engine):
         """See that the account stands, and do what `renew_statements` say."""
         await self._issuing.run(lambda session: renew(session, account, expires_at))
 
-    async def revoke(self, account: Account) -> Removal:
-        """Take one account away."""
-        [result] = await self.revoke_many([account])
-        if isinstance(result, EngineError):
-            raise result
-        return result
-
     async def revoke_many(self, accounts: Sequence[Account]) -> list[Removal | EngineError]:
         """Take many away, each stage in few statements for all."""
         return await self._revoking.run(lambda session: remove(session, accounts))
 
     async def login(self, credential: Mapping[str, str | Secret]) -> bool:
         """Whether the credential opens the server now."""
-        user, password = str(credential["username"]), text(credential["password"])
+        user, password = str(credential["username"]), revealed(credential["password"])
         return await asyncio.to_thread(self._login, user, password)
 
     def _login(self, user: str, password: str) -> bool:
@@ -144,12 +139,12 @@ class MssqlEngine(Engine):
 
     async def rotate_root(self, password: Secret) -> None:
         """Set the password of the login or user that we are."""
-        old = text(self.connection["password"])
+        old = revealed(self.connection["password"])
         await self._issuing.run(lambda session: give_ours(session, password, old))
 
     async def rotate_static(self, username: str, password: Secret) -> None:
         """Set the password of a login that stands; contained, of a user."""
-        admin = text(self.connection["username"])
+        admin = revealed(self.connection["username"])
         try:
             await self._issuing.run(lambda session: give(session, username, password, admin))
         except NotNow:
@@ -158,15 +153,12 @@ class MssqlEngine(Engine):
 
     async def accounts(self, pattern: str) -> AsyncIterator[str]:
         """Page through the names of accounts, and yield those that match."""
-        wanted, after = re.compile(pattern), ""
-        while True:
-            names = await self._revoking.run(partial(_page, after=after))
-            for name in names:
-                if wanted.search(name):
-                    yield name
-            if len(names) < PAGE:
-                return
-            after = names[-1]
+        wanted = re.compile(pattern)
+        async for name in paged(
+            lambda after: self._revoking.run(partial(_page, after=after)), PAGE
+        ):
+            if wanted.search(name):
+                yield name
 
     @classmethod
     def faults(cls, role: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from leasehold.plugin import EnginePermanent, ErrorClass, Secret
+from leasehold.plugin import EnginePermanent, ErrorClass, revealed
 from leasehold_plugins.mssql import address
 from leasehold_plugins.mssql.address import Address, invalid
 from leasehold_plugins.mssql.errors import refuses_login, translate
@@ -58,10 +58,10 @@ class Session:
 
     def __init__(self, connection: Mapping[str, Any], limit_s: int, dial: Dial) -> None:
         self.contained = bool(connection.get("contained", False))
-        where, password = where_of(connection), text(connection["password"])
+        where, password = where_of(connection), revealed(connection["password"])
         try:
             self._link: Link = dial(
-                where, text(connection["username"]), password, where.database, limit_s
+                where, revealed(connection["username"]), password, where.database, limit_s
             )
         except SqlError as error:
             if refuses_login(error):
@@ -137,15 +137,10 @@ class Session:
 
 def where_of(connection: Mapping[str, Any]) -> Address:
     """Where `connection` leads. Raises EnginePermanent."""
-    where = address.read(text(connection["url"]))
+    where = address.read(revealed(connection["url"]))
     if connection.get("contained") and where.database == address.SYSTEM:
         raise invalid(
             "connection.url names no database, and contained accounts live in one; write"
             " mssql://host:1433/database"
         )
     return where
-
-
-def text(value: str | Secret) -> str:
-    """A connection's value in clear."""
-    return value.reveal() if isinstance(value, Secret) else value

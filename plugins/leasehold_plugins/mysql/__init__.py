@@ -17,6 +17,7 @@ import pymysql
 
 from leasehold.plugin import (
     Account,
+    BatchEngine,
     Ceiling,
     Engine,
     EngineError,
@@ -28,8 +29,10 @@ from leasehold.plugin import (
     Secret,
     hookimpl,
     make_password,
+    paged,
+    revealed,
 )
-from leasehold.plugin.lanes import Driver, Lane
+from leasehold.plugin.lanes import Driver, Lane, shares
 from leasehold.plugin.statements import BadStatement, recipe_faults
 from leasehold_plugins.mysql import statements
 from leasehold_plugins.mysql.connecting import CONNECT_S, address_of, close, connect
@@ -47,7 +50,7 @@ _GRANTS_ON = re.compile(r"\s*grant\s.*\son\s", re.IGNORECASE | re.DOTALL)
 """A right of its own; what grants a role has no ON."""
 
 
-class MysqlEngine(Engine):
+class MysqlEngine(BatchEngine):
     """One server, or one cluster whose servers have the same accounts."""
 
     type: ClassVar[str] = "mysql"
@@ -59,10 +62,9 @@ class MysqlEngine(Engine):
         super().__init__(name, connection)
         self.statement_timeout_s = float(connection.get("statement_timeout", 10))
         self._target = ""
-        most = int(connection.get("max_connections", 16))
-        kept = max(1, most // 4)
-        self._issuing = Lane(self._connect, most - kept, _DRIVER, "issuing")
-        self._revoking = Lane(self._connect, kept, _DRIVER, "revoking")
+        issuing, revoking = shares(connection)
+        self._issuing = Lane(self._connect, issuing, _DRIVER, "issuing")
+        self._revoking = Lane(self._connect, revoking, _DRIVER, "revoking")
 
     @property
     def target_id(self) -> str:
@@ -110,22 +112,14 @@ class MysqlEngine(Engine):
         """Move the day on which the password expires, or do what `renew_statements` say."""
         await self._issuing.run(lambda session: renew(session, account, expires_at))
 
-    async def revoke(self, account: Account) -> Removal:
-        """Take one account away."""
-        [result] = await self.revoke_many([account])
-        if isinstance(result, EngineError):
-            raise result
-        return result
-
     async def revoke_many(self, accounts: Sequence[Account]) -> list[Removal | EngineError]:
         """Take many away, each stage in one statement for all."""
         return await self._revoking.run(lambda session: remove(session, accounts))
 
     async def login(self, credential: Mapping[str, str | Secret]) -> bool:
         """Whether the credential opens the server now, from this host."""
-        user, password = str(credential["username"]), credential["password"]
-        clear = password.reveal() if isinstance(password, Secret) else password
-        return await asyncio.to_thread(self._login, user, clear)
+        user, password = str(credential["username"]), revealed(credential["password"])
+        return await asyncio.to_thread(self._login, user, password)
 
     def _login(self, user: str, password: str) -> bool:
         try:
@@ -153,15 +147,12 @@ class MysqlEngine(Engine):
 
     async def accounts(self, pattern: str) -> AsyncIterator[str]:
         """Page through the names of accounts, and yield those that match."""
-        wanted, after = re.compile(pattern), ""
-        while True:
-            names = await self._revoking.run(partial(_page, after=after))
-            for name in names:
-                if wanted.search(name):
-                    yield name
-            if len(names) < PAGE:
-                return
-            after = names[-1]
+        wanted = re.compile(pattern)
+        async for name in paged(
+            lambda after: self._revoking.run(partial(_page, after=after)), PAGE
+        ):
+            if wanted.search(name):
+                yield name
 
     @classmethod
     def faults(cls, role: Mapping[str, Any]) -> list[str]:

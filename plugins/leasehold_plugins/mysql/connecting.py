@@ -9,7 +9,7 @@ from typing import Any
 import pymysql
 from pymysql.connections import Connection
 
-from leasehold.plugin import EngineTemporary, Secret
+from leasehold.plugin import EngineTemporary, revealed
 from leasehold_plugins.mysql import address
 from leasehold_plugins.mysql.address import Address
 
@@ -20,12 +20,12 @@ _LATER_S = 2
 
 def address_of(connection: Mapping[str, Any]) -> Address:
     """Where `connection` leads. Raises EnginePermanent."""
-    return address.read(_text(connection["url"]))
+    return address.read(revealed(connection["url"]))
 
 
 def administrator(connection: Mapping[str, Any]) -> tuple[str, str]:
     """User name and password of the administrator."""
-    return _text(connection["username"]), _text(connection.get("password", ""))
+    return revealed(connection["username"]), revealed(connection.get("password", ""))
 
 
 def connect(
@@ -89,7 +89,3 @@ def _dial(where: Address) -> socket.socket:
         dialled.close()
         raise
     return dialled
-
-
-def _text(value: str | Secret) -> str:
-    return value.reveal() if isinstance(value, Secret) else value

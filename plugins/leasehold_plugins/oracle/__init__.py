@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from leasehold.plugin import (
     Account,
+    BatchEngine,
     Ceiling,
     Engine,
     EngineError,
@@ -22,8 +23,11 @@ from leasehold.plugin import (
     Revocability,
     Secret,
     hookimpl,
+    paged,
+    revealed,
     varied,
 )
+from leasehold.plugin.lanes import shares
 from leasehold.plugin.statements import recipe_faults
 from leasehold_plugins.oracle import address, recipes, statements
 from leasehold_plugins.oracle.errors import refuses_login, translate
@@ -33,7 +37,7 @@ from leasehold_plugins.oracle.making import LONGEST, make, renew
 from leasehold_plugins.oracle.preflight import SEES_LIMITS, preflight
 from leasehold_plugins.oracle.removal import SEES_SESSIONS, remove
 from leasehold_plugins.oracle.rotation import UsedBefore, give, give_static
-from leasehold_plugins.oracle.session import Session, open_session, text
+from leasehold_plugins.oracle.session import Session, open_session
 from leasehold_plugins.oracle.thin import CONNECT_S, dial
 
 PAGE = 1000
@@ -43,7 +47,7 @@ _SESSIONS = (
 )
 
 
-class OracleEngine(Engine):
+class OracleEngine(BatchEngine):
     """One pluggable database, 12.2 or newer, on its own or a cluster. `dial` connects to it."""
 
     type: ClassVar[str] = "oracle"
@@ -57,10 +61,9 @@ class OracleEngine(Engine):
         self.statement_timeout_s = float(connection.get("statement_timeout", 10))
         self._dial = dial
         self._target = ""
-        most = int(connection.get("max_connections", 16))
-        kept = max(1, most // 4)
-        self._issuing = Lane(self._connect, most - kept)
-        self._revoking = Lane(self._connect, kept)
+        issuing, revoking = shares(connection)
+        self._issuing = Lane(self._connect, issuing)
+        self._revoking = Lane(self._connect, revoking)
 
     @property
     def target_id(self) -> str:
@@ -118,13 +121,6 @@ class OracleEngine(Engine):
         async with self._issuing.session() as session:
             await renew(session, account, expires_at)
 
-    async def revoke(self, account: Account) -> Removal:
-        """Take one account away."""
-        [result] = await self.revoke_many([account])
-        if isinstance(result, EngineError):
-            raise result
-        return result
-
     async def revoke_many(self, accounts: Sequence[Account]) -> list[Removal | EngineError]:
         """Take many away; what is asked of the database is asked for all at once."""
         async with self._revoking.session() as session:
@@ -132,8 +128,8 @@ class OracleEngine(Engine):
 
     async def login(self, credential: Mapping[str, str | Secret]) -> bool:
         """Whether the credential opens the database now."""
-        where = address.read(text(self.connection["url"]))
-        user, password = str(credential["username"]), text(credential["password"])
+        where = address.read(revealed(self.connection["url"]))
+        user, password = str(credential["username"]), revealed(credential["password"])
         try:
             link = await self._dial(where, user, password, CONNECT_S)
         except SqlError as error:
@@ -162,16 +158,14 @@ class OracleEngine(Engine):
 
         A user that was made with small letters, in quotes, is none of ours.
         """
-        wanted, after = re.compile(pattern), ""
-        while True:
-            async with self._revoking.session() as session:
-                rows = await session.execute(recipes.page(after, PAGE))
-            for (name,) in rows:
-                if name == name.upper() and wanted.search(name.lower()):
-                    yield name.lower()
-            if len(rows) < PAGE:
-                return
-            after = rows[-1][0]
+        wanted = re.compile(pattern)
+        async for name in paged(self._page, PAGE):
+            if name == name.upper() and wanted.search(name.lower()):
+                yield name.lower()
+
+    async def _page(self, after: str) -> list[str]:
+        async with self._revoking.session() as session:
+            return [name for (name,) in await session.execute(recipes.page(after, PAGE))]
 
     @classmethod
     def faults(cls, role: Mapping[str, Any]) -> list[str]:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from leasehold.plugin import Health
+from leasehold.plugin import Health, revealed
 from leasehold_plugins.oracle.removal import SEES_SESSIONS
-from leasehold_plugins.oracle.session import Session, text
+from leasehold_plugins.oracle.session import Session
 from leasehold_plugins.oracle.statements import identifier
 
 OLDEST = (12, 2)
@@ -27,7 +27,7 @@ Roles = Sequence[Mapping[str, Any]]
 
 async def preflight(session: Session, connection: Mapping[str, Any], roles: Roles) -> Health:
     """Look at the database, and at the rights that roles with these options need."""
-    me = identifier(text(connection["username"]))
+    me = identifier(revealed(connection["username"]))
     missing = [
         *await _database(session),
         *await _rights(session, me, roles),

@@ -7,7 +7,7 @@ backup share, and a duplicate does not.
 from collections.abc import Mapping
 from typing import Any
 
-from leasehold.plugin import EnginePermanent, ErrorClass, Secret
+from leasehold.plugin import EnginePermanent, ErrorClass, revealed
 from leasehold_plugins.oracle import address
 from leasehold_plugins.oracle.errors import refuses_login, translate
 from leasehold_plugins.oracle.link import Dial, Link, Lost, Row, SqlError
@@ -62,9 +62,9 @@ async def open_session(connection: Mapping[str, Any], limit_s: float, dial: Dial
     """Log in as the administrator and see which database it is. Raises EngineError."""
     try:
         link = await dial(
-            address.read(text(connection["url"])),
-            text(connection["username"]),
-            text(connection["password"]),
+            address.read(revealed(connection["url"])),
+            revealed(connection["username"]),
+            revealed(connection["password"]),
             limit_s,
         )
     except SqlError as error:
@@ -83,15 +83,10 @@ async def open_session(connection: Mapping[str, Any], limit_s: float, dial: Dial
         if isinstance(error, SqlError) and error.number == _NOT_THERE:
             raise EnginePermanent(
                 "Oracle does not tell us which database it is; run: GRANT SELECT ON"
-                f" sys.v_$database TO {text(connection['username'])};",
+                f" sys.v_$database TO {revealed(connection['username'])};",
                 error_class=ErrorClass.DENIED,
             ) from error
         if isinstance(error, SqlError | Lost):
             raise translate(error) from error
         raise
     return Session(link, f"oracle:{number}.{container}", is_rds=is_rds)
-
-
-def text(value: str | Secret) -> str:
-    """A connection's value in clear."""
-    return value.reveal() if isinstance(value, Secret) else value

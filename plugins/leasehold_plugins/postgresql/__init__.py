@@ -12,6 +12,7 @@ import psycopg
 
 from leasehold.plugin import (
     Account,
+    BatchEngine,
     Ceiling,
     Engine,
     EngineError,
@@ -26,6 +27,8 @@ from leasehold.plugin import (
     TargetChanged,
     failpoint,
     hookimpl,
+    paged,
+    revealed,
 )
 from leasehold.plugin.statements import BadStatement, recipe_faults
 from leasehold_plugins.postgresql import ceilings, looking, recipes, statements
@@ -41,7 +44,7 @@ from leasehold_plugins.postgresql.rotation import give
 PAGE = 1000
 
 
-class PostgresqlEngine(Engine):
+class PostgresqlEngine(BatchEngine):
     """One PostgreSQL cluster, 14 or newer."""
 
     type: ClassVar[str] = "postgresql"
@@ -128,22 +131,14 @@ class PostgresqlEngine(Engine):
                 raise TargetChanged("the account was made at another PostgreSQL cluster")
             await run_together(conn, commands)
 
-    async def revoke(self, account: Account) -> Removal:
-        """Take one account away."""
-        [result] = await self._remover.remove([account])
-        if isinstance(result, EngineError):
-            raise result
-        return result
-
     async def revoke_many(self, accounts: Sequence[Account]) -> list[Removal | EngineError]:
         """Take many away, those on which nothing hangs in one statement."""
         return await self._remover.remove(accounts)
 
     async def login(self, credential: Mapping[str, str | Secret]) -> bool:
         """Whether the credential opens the database now."""
-        user, password = str(credential["username"]), credential["password"]
-        parameters = {**self._pools.place(), "user": user}
-        parameters["password"] = password.reveal() if isinstance(password, Secret) else password
+        user, password = str(credential["username"]), revealed(credential["password"])
+        parameters = {**self._pools.place(), "user": user, "password": password}
         try:
             async with await psycopg.AsyncConnection.connect(**parameters):
                 return True
@@ -177,15 +172,14 @@ class PostgresqlEngine(Engine):
             "SELECT rolname FROM pg_roles WHERE rolname ~ %s AND rolname > %s"
             " ORDER BY rolname LIMIT %s"
         )
-        after = ""
-        while True:
+
+        async def page(after: str) -> list[str]:
             async with self._pools.revoking() as conn:
                 rows = await (await conn.execute(query, (pattern, after, PAGE))).fetchall()
-            for (name,) in rows:
-                yield name
-            if len(rows) < PAGE:
-                return
-            after = rows[-1][0]
+            return [name for (name,) in rows]
+
+        async for name in paged(page, PAGE):
+            yield name
 
     @classmethod
     def faults(cls, role: Mapping[str, Any]) -> list[str]:

@@ -15,7 +15,15 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolClosed
 
-from leasehold.plugin import EnginePermanent, EngineTemporary, ErrorClass, Secret, is_loopback
+from leasehold.plugin import (
+    EnginePermanent,
+    EngineTemporary,
+    ErrorClass,
+    Secret,
+    is_loopback,
+    revealed,
+)
+from leasehold.plugin.lanes import shares
 from leasehold_plugins.postgresql.errors import translate
 from leasehold_plugins.postgresql.iam import TokenPasswords
 
@@ -30,8 +38,7 @@ class Pools:
     def __init__(self, connection: Mapping[str, Any], statement_timeout_s: float) -> None:
         self._connection = connection
         self._timeout_ms = int(statement_timeout_s * 1000)
-        most = int(connection.get("max_connections", 16))
-        self._sizes = (most - max(1, most // 4), max(1, most // 4))
+        self._sizes = shares(connection)
         self._pools: tuple[AsyncConnectionPool[Connection], ...] = ()
         self._targets: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
         self._tokens: TokenPasswords | None = None
@@ -108,7 +115,7 @@ class Pools:
     @property
     def username(self) -> str:
         """Whom we log in as."""
-        return _text(self._connection["username"])
+        return revealed(self._connection["username"])
 
     def target_of(self, conn: Connection) -> str:
         """The identity of the server that `conn` leads to."""
@@ -140,7 +147,7 @@ class Pools:
         if self._tokens is not None:
             parameters["password"] = (await self.token(self._tokens, parameters["user"])).reveal()
         elif "password" in self._connection:
-            parameters["password"] = _text(self._connection["password"])
+            parameters["password"] = revealed(self._connection["password"])
         return {**parameters, "autocommit": True}
 
     async def token(self, tokens: TokenPasswords, user: str) -> Secret:
@@ -157,7 +164,7 @@ class Pools:
     def place(self) -> dict[str, Any]:
         """Where libpq is to go. Raises EnginePermanent for a url that is not safe (rule S6)."""
         try:
-            parameters = conninfo_to_dict(_text(self._connection["url"]))
+            parameters = conninfo_to_dict(revealed(self._connection["url"]))
         except psycopg.Error as error:
             raise EnginePermanent(
                 "connection.url is not a PostgreSQL URL; write postgresql://host:5432/database",
@@ -214,7 +221,3 @@ def is_superuser(conn: Connection) -> bool:
 
 def _is_idle(conn: Connection) -> bool:
     return conn.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
-
-
-def _text(value: str | Secret) -> str:
-    return value.reveal() if isinstance(value, Secret) else value

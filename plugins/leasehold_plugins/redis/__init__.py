@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from leasehold.plugin import (
     Account,
+    BatchEngine,
     Ceiling,
     Engine,
     EngineError,
@@ -28,6 +29,7 @@ from leasehold.plugin import (
     failpoint,
     hookimpl,
     make_password,
+    revealed,
 )
 from leasehold_plugins.redis import ceilings, rules
 from leasehold_plugins.redis.errors import Away
@@ -39,7 +41,7 @@ from leasehold_plugins.redis.rotation import give
 from leasehold_plugins.redis.trial import try_out
 
 
-class RedisEngine(Engine):
+class RedisEngine(BatchEngine):
     """One set of servers with the same accounts: Redis 7.0 or newer, or Valkey."""
 
     type: ClassVar[str] = "redis"
@@ -137,25 +139,17 @@ class RedisEngine(Engine):
             if some:
                 all_of(await self._nodes.each(some, Lane.ISSUING, work, save=True))
 
-    async def revoke(self, account: Account) -> Removal:
-        """Take one account away."""
-        [result] = await remove(self._nodes, [account])
-        if isinstance(result, EngineError):
-            raise result
-        return result
-
     async def revoke_many(self, accounts: Sequence[Account]) -> list[Removal | EngineError]:
         """Take many away, in one round trip and one save a server."""
         return await remove(self._nodes, accounts)
 
     async def login(self, credential: Mapping[str, str | Secret]) -> bool:
         """Whether the credential opens any of the servers now."""
-        user, password = str(credential["username"]), credential["password"]
-        clear = password.reveal() if isinstance(password, Secret) else password
+        user, password = str(credential["username"]), revealed(credential["password"])
         silent: EngineTemporary | None = None
         for its in await self._nodes.members():
             try:
-                if await its.node.opens(user, clear):
+                if await its.node.opens(user, password):
                     return True
             except EngineTemporary as error:
                 silent = error

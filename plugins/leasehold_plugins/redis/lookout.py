@@ -10,8 +10,9 @@ from leasehold.plugin import (
     EnginePermanent,
     EngineTemporary,
     ErrorClass,
-    Secret,
+    revealed,
 )
+from leasehold.plugin.lanes import shares
 from leasehold_plugins.redis import marks
 from leasehold_plugins.redis.addresses import Address, parse
 from leasehold_plugins.redis.errors import Away
@@ -49,11 +50,10 @@ class Lookout:
         self._trust = Trust(connection)
         self._login: dict[str, Any] = {
             "username": connection["username"],
-            "password": _text(connection.get("password", "")),
+            "password": revealed(connection.get("password", "")),
         }
-        most = int(connection.get("max_connections", 16))
-        revoking = max(1, most // 4)
-        self._sizes = {Lane.ISSUING: most - revoking, Lane.REVOKING: revoking, Lane.SAVING: 1}
+        issuing, revoking = shares(connection)
+        self._sizes = {Lane.ISSUING: issuing, Lane.REVOKING: revoking, Lane.SAVING: 1}
         self._nodes: dict[Address, Node] = {}
 
     async def close(self) -> None:
@@ -106,7 +106,7 @@ class Lookout:
             return error
 
     def _seeds(self) -> list[Address]:
-        texts = [_text(self._connection["url"]), *self._connection.get("nodes", ())]
+        texts = [revealed(self._connection["url"]), *self._connection.get("nodes", ())]
         return [parse(text) for text in texts]
 
     def _node(self, address: Address) -> Node:
@@ -162,7 +162,3 @@ async def together(work: Iterable[Awaitable[T]]) -> list[T]:
 
 async def _await(one: Awaitable[T]) -> T:
     return await one
-
-
-def _text(value: str | Secret) -> str:
-    return value.reveal() if isinstance(value, Secret) else value
