@@ -1,51 +1,11 @@
-"""Statements are split where the server splits them; a placeholder cannot leave its place."""
+"""What SQL Server alone does with statements; what all do is in tests/unit/test_statements.py."""
 
-import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from leasehold_plugins.mssql import MssqlEngine
-from leasehold_plugins.mssql.statements import (
-    EXAMPLE,
-    BadStatement,
-    faults,
-    render,
-    split,
-)
-
-SILENT = ["-- a;b\n", "/* a; /* b; */ */", " "]
-SPOKEN = ["SELECT 1", '"a;b"', "'a;b'", "'it''s;'", "[a]];b]", "[it's]", "@a", "x", "*", "5"]
-PIECES = st.sampled_from([*SILENT, *SPOKEN])
-NASTY = st.text("abc'\"[]\\;-/*{}\u00e4", max_size=12)
-
-
-@given(st.lists(st.lists(PIECES, max_size=4), max_size=5))
-def test_a_text_is_split_at_the_semicolons_that_end_a_statement(parts: list[list[str]]) -> None:
-    texts = [" ".join(pieces) for pieces in parts]
-    found = split(";".join(texts))
-    assert found == split(texts)
-    assert len(found) == sum(any(piece in SPOKEN for piece in pieces) for pieces in parts)
-
-
-@given(NASTY)
-def test_a_value_stays_inside_its_quotes(value: str) -> None:
-    values = replace(EXAMPLE, name=value)
-    [statement] = split(render("X [{{name}}] '{{name}}' \"{{name}}\" {{name}} Y", values))
-    quoted = [token.kind for token in statement if token.kind != "code"]
-    assert quoted == ["bracket", "literal", "identifier", "bracket"]
-
-
-@given(st.text(max_size=40) | st.lists(PIECES | st.just("{{name}}")).map("".join))
-def test_any_text_is_rendered_or_has_a_fault(text: str) -> None:
-    found = faults(text)
-    if found and not found[0].startswith(("would change", "GO is")):
-        with pytest.raises(BadStatement, match=re.escape(found[0])):
-            render(text, EXAMPLE)
-    else:
-        assert "{{name}}" not in " ".join(render(text, EXAMPLE))
+from leasehold_plugins.mssql.statements import EXAMPLE, render
 
 
 def test_a_text_with_a_block_is_one_statement() -> None:

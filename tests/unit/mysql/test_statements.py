@@ -1,64 +1,18 @@
-"""Statements are split where the server splits them; a placeholder cannot leave its place."""
+"""What MySQL and MariaDB do with statements; what all do is in tests/unit/test_statements.py."""
 
 import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from leasehold_plugins.mysql.statements import (
     EXAMPLE,
-    BadStatement,
     faults,
-    identifier,
-    literal,
     render,
     sends_password,
-    split,
 )
 
-SILENT = ["-- a;b\n", "# a;b\n", "/* a; */", " "]
-SPOKEN = [
-    *("SELECT 1", '"a;b"', "'a;b'", "'it''s;'", r"'\';'", '"\\";"', "`a``;b`"),
-    *("a$b", "x", "*", "5--3", "a-b"),
-]
-PIECES = st.sampled_from([*SILENT, *SPOKEN])
-NASTY = st.text("abc'\"\\`;-#/*{} \0\u00e4", max_size=12)
 NATIVE = "*DD604BC5DCD2694F75FF01997E23EBB5098AD15D"
-
-
-@given(st.lists(st.lists(PIECES, max_size=4), max_size=5))
-def test_a_text_is_split_at_the_semicolons_that_end_a_statement(parts: list[list[str]]) -> None:
-    texts = [" ".join(pieces) for pieces in parts]
-    found = split(";".join(texts))
-    assert found == split(texts)
-    assert len(found) == sum(any(piece in SPOKEN for piece in pieces) for pieces in parts)
-
-
-@given(NASTY)
-def test_a_value_stays_inside_its_quotes(value: str) -> None:
-    values = replace(EXAMPLE, name=value)
-    [statement] = split(render("X `{{name}}` '{{name}}' \"{{name}}\" {{name}} Y", values))
-    quoted = [token.kind for token in statement if token.kind != "code"]
-    assert quoted == ["identifier", "literal", "text", "identifier"]
-
-
-@given(NASTY)
-def test_a_quoted_name_or_text_is_one_token(value: str) -> None:
-    for quoted in (identifier(value), literal(value)):
-        [[token]] = split(quoted)
-        assert token.text == quoted
-
-
-@given(st.text(max_size=40) | st.lists(PIECES | st.just("{{name}}")).map("".join))
-def test_any_text_is_rendered_or_has_a_fault(text: str) -> None:
-    found = faults(text)
-    if found and "session" not in found[0]:
-        with pytest.raises(BadStatement, match=re.escape(found[0])):
-            render(text, EXAMPLE)
-    else:
-        assert "{{name}}" not in " ".join(render(text, EXAMPLE))
 
 
 def test_a_text_with_a_block_is_one_statement() -> None:

@@ -1,61 +1,14 @@
-"""Statements are split where the server splits them; a placeholder cannot leave its place."""
-
-import re
+"""What PostgreSQL alone does with statements; what all do is in tests/unit/test_statements.py."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from leasehold_plugins.postgresql.statements import (
     EXAMPLE,
-    BadStatement,
     faults,
-    identifier,
-    literal,
     render,
-    split,
 )
 
-SILENT = ["-- a;b\n", "/* a; /* b; */ c; */", " "]
-SPOKEN = [
-    *("SELECT 1", '"a;b"', "'a;b'", "'it''s;'", "E'\\';'", "$$ a;b $$", "$x$ $$;$$ $x$"),
-    *("a$b$c", "x", "*", "$1", '"o""k;"'),
-]
-PIECES = st.sampled_from([*SILENT, *SPOKEN])
-NASTY = st.text("abc'\"\\$;-/*{} \u00e4", max_size=12)
 CREATE = 'CREATE ROLE "{{name}}" LOGIN PASSWORD'
-
-
-@given(st.lists(st.lists(PIECES, max_size=4), max_size=5))
-def test_a_text_is_split_at_the_semicolons_that_end_a_statement(parts: list[list[str]]) -> None:
-    texts = [" ".join(pieces) for pieces in parts]
-    found = split(";".join(texts))
-    assert found == split(texts)
-    assert len(found) == sum(any(piece in SPOKEN for piece in pieces) for pieces in parts)
-
-
-@given(NASTY)
-def test_a_value_stays_inside_its_quotes(value: str) -> None:
-    values = {**EXAMPLE, "name": value}
-    [statement] = split(render("X \"{{name}}\" '{{name}}' E'{{name}}' {{name}} Y", values))
-    quoted = [token.kind for token in statement if token.kind != "code"]
-    assert quoted == ["identifier", "literal", "escaped", "identifier"]
-
-
-@given(NASTY)
-def test_a_quoted_name_or_text_is_one_token(value: str) -> None:
-    for quoted in (identifier(value), literal(value)):
-        [[token]] = split(quoted)
-        assert token.text == quoted
-
-
-@given(st.text(max_size=40) | st.lists(PIECES | st.just("{{name}}")).map("".join))
-def test_any_text_is_rendered_or_has_a_fault(text: str) -> None:
-    if found := faults(text):
-        with pytest.raises(BadStatement, match=re.escape(found[0])):
-            render(text, EXAMPLE)
-    else:
-        assert "{{name}}" not in " ".join(render(text, EXAMPLE))
 
 
 @pytest.mark.parametrize(
