@@ -1,6 +1,8 @@
 """`leasehold apply`: serve what the policy source has."""
 
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -9,7 +11,7 @@ from leasehold.cli.exits import DIFFERS, PARTLY
 from leasehold.cli.output import complain, examples, json_option, print_json
 from leasehold.cli.plan_text import as_text
 from leasehold.client import Client
-from leasehold.errors import Invalid
+from leasehold.errors import Invalid, Stale
 
 
 @click.command(
@@ -39,7 +41,8 @@ def apply(
     """Serve what the policy source has now.
 
     Shows the plan and asks, unless --yes or --checksum says that somebody has looked at it. What is
-    applied is what was shown; when that changed meanwhile, nothing is done.
+    applied is what was shown; when that changed meanwhile, nothing is done, and with --yes the new
+    plan is shown and applied.
 
     Exit codes: 0, 2 something changed (with --detailed-exitcode), 3 refused by a safety limit, 4
     the plan is another one now, 5 somebody else is at an apply, 6 the policy is invalid, 7 served,
@@ -47,8 +50,9 @@ def apply(
     """
     client = daemon()
     if checksum is None:
-        checksum = _looked_at(client, yes=yes, as_json=as_json)
-    done = client.apply(checksum, allow)
+        done = _shown_and_applied(client, allow, yes=yes, as_json=as_json)
+    else:
+        done = client.apply(checksum, allow)
     if as_json:
         print_json(done)
     elif done["changed"]:
@@ -60,6 +64,19 @@ def apply(
         raise click.exceptions.Exit(PARTLY)
     if detailed_exitcode and done["changed"]:
         raise click.exceptions.Exit(DIFFERS)
+
+
+def _shown_and_applied(
+    client: Client, allow: tuple[str, ...], *, yes: bool, as_json: bool
+) -> Mapping[str, Any]:
+    checksum = _looked_at(client, yes=yes, as_json=as_json)
+    try:
+        return client.apply(checksum, allow)
+    except Stale:
+        if not yes:
+            raise
+    # A daemon that takes changes by itself was quicker, or the files were written just now.
+    return client.apply(_looked_at(client, yes=yes, as_json=as_json), allow)
 
 
 def _looked_at(client: Client, *, yes: bool, as_json: bool) -> str:
