@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from servers.nursery import Child, Nursery
+
 READY_S = 20.0
 
 
@@ -81,6 +83,7 @@ class Daemon:
     """`leasehold serve` over a private state directory; killed and started again at will."""
 
     program: tuple[str, ...] = ("-m", "leasehold")
+    nursery: Nursery | None = None
 
     def __init__(
         self,
@@ -100,7 +103,7 @@ class Daemon:
         self.env = env
         self.mqtt = mqtt
         self.flags = flags
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Child | None = None
         for directory in (folder, self.policies, self.state, self.socket.parent):
             directory.mkdir(mode=0o700, exist_ok=True)
         self.write_policy(policy)
@@ -117,14 +120,17 @@ class Daemon:
             self.failpoints.write_text(json.dumps(failpoints))
             self.failpoints.chmod(0o600)
             environment["LEASEHOLD_FAILPOINTS"] = str(self.failpoints)
-        command = [sys.executable, *self.program, "serve"]
-        command += ["--policies", str(self.policies), "--state-dir", str(self.state)]
+        command = ["serve", "--policies", str(self.policies), "--state-dir", str(self.state)]
         command += ["--socket", str(self.socket)]
         command += self.flags
         if self.mqtt:
             command += ["--mqtt", self.mqtt]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            if self.nursery is not None and self.program == Daemon.program:
+                self.process = self.nursery.fork(command, environment, log.fileno())
+            else:
+                command = [sys.executable, *self.program, *command]
+                self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         if wait:
             self.wait_ready()
         return self
