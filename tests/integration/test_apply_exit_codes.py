@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from click.testing import CliRunner
 
+from leasehold.cli.apply import apply
+from leasehold.client import Client
 from servers.daemon import Daemon, eventually, policy_for
 from servers.operator import asked, leasehold
 from servers.postgres import PostgresServer
@@ -65,3 +68,22 @@ def test_a_second_person_is_told_who_is_at_an_apply_and_exits_with_5(
         assert second.returncode == 5
         assert f"tests (unix:uid={os.getuid()}) is at an apply just now" in second.stderr
     assert first.wait(timeout=60) in (0, 1)
+
+
+def test_yes_means_the_plan_that_is_there_when_somebody_else_was_quicker(
+    manual: Daemon, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, plan = [], Client.plan
+
+    def overtaken(client: Client) -> object:
+        asked.append(plan(client))
+        if len(asked) == 1:
+            assert leasehold(manual, "apply", "--yes").returncode == 0
+        return asked[-1]
+
+    monkeypatch.setattr(Client, "plan", overtaken)
+    manual.write_policy(policy_for(postgres).replace("main/brief:", "main/quick:"))
+    done = CliRunner().invoke(apply, ["--yes", "--socket", str(manual.socket)])
+    assert done.exit_code == 0
+    assert "Nothing changes." in done.stdout
+    assert [plan["empty"] for plan in asked] == [False, True]

@@ -7,10 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from leasehold.cli.apply import apply
-from leasehold.client import Client
 from servers.daemon import Daemon, eventually, policy_for
 from servers.postgres import PostgresServer
 
@@ -112,25 +109,6 @@ def test_nobody_is_asked_in_vain(manual: Daemon, postgres: PostgresServer) -> No
     done = leasehold(manual, "apply")
     assert done.returncode == 1
     assert "give --checksum SUM, or --yes" in done.stderr
-
-
-def test_yes_means_the_plan_that_is_there_when_somebody_else_was_quicker(
-    manual: Daemon, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked, plan = [], Client.plan
-
-    def overtaken(client: Client) -> object:
-        asked.append(plan(client))
-        if len(asked) == 1:
-            assert leasehold(manual, "apply", "--yes").returncode == 0
-        return asked[-1]
-
-    monkeypatch.setattr(Client, "plan", overtaken)
-    manual.write_policy(renamed(postgres))
-    done = CliRunner().invoke(apply, ["--yes", "--socket", str(manual.socket)])
-    assert done.exit_code == 0
-    assert "Nothing changes." in done.stdout
-    assert [plan["empty"] for plan in asked] == [False, True]
 
 
 def test_a_limit_of_safety_refuses_and_can_be_broken_once(
