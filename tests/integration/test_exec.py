@@ -1,6 +1,7 @@
 """A command gets a credential for as long as it runs, and nobody else sees it."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -10,17 +11,30 @@ import pytest
 
 from leasehold.client import Client
 from servers.daemon import Daemon, eventually, policy_for
+from servers.operator import audited
 from servers.postgres import PostgresServer
 
 pytestmark = pytest.mark.servers
 TELL = "import json, os, sys; print(json.dumps({}), flush=True); {}"
 
 
+SWIFT = """\
+  main/swift:
+    member_of: [app_readonly]
+    default_ttl: 4s
+    max_ttl: 5s
+    overlap: 3s
+  main/hasty:
+    member_of: [app_readonly]
+    default_ttl: 2s
+    max_ttl: 3s
+lease_limits:"""
+
+
 @pytest.fixture
 def served(daemon: Daemon, postgres: PostgresServer) -> Daemon:
-    daemon.write_policy(
-        policy_for(postgres).replace("main/reader:\n", "main/reader:\n    bind: process\n")
-    )
+    policy = policy_for(postgres).replace("main/reader:\n", "main/reader:\n    bind: process\n")
+    daemon.write_policy(policy.replace("lease_limits:", SWIFT))
     return daemon.start()
 
 
@@ -105,9 +119,66 @@ def test_a_lease_that_is_revoked_ends_the_command(served: Daemon) -> None:
         assert running.wait(20) == 128 + signal.SIGTERM
 
 
+def test_a_command_is_started_again_with_the_next_credential(
+    served: Daemon, postgres: PostgresServer
+) -> None:
+    told = TELL.format("os.environ['DB_USER']", "sys.stdin.read(); sys.exit(7)")
+    with start(served, [*ENV, "--restart"], told, role="swift") as running:
+        assert running.stdout is not None
+        assert running.stdin is not None
+        users = [json.loads(running.stdout.readline()) for _ in range(2)]
+        assert users[0] != users[1]
+        eventually(lambda: users[0] not in postgres.accounts(), what="the end of the first")
+        assert users[1] in postgres.accounts()
+        running.stdin.close()
+        assert running.wait(20) == 7
+    assert postgres.accounts() == []
+    assert "acknowledged" in [line["event"] for line in audited(served)]
+
+
+REREADS = """
+import json, os, signal, sys
+def tell(*_):
+    os.chdir(os.environ["LEASEHOLD_CREDENTIALS"])
+    print(json.dumps({name: open(name).read() for name in os.listdir()}), flush=True)
+signal.signal(signal.SIGHUP, tell)
+tell()
+sys.stdin.read()
+"""
+
+
+def test_a_command_that_gets_a_signal_finds_the_next_credential_in_its_files(
+    served: Daemon, postgres: PostgresServer
+) -> None:
+    with start(served, ["--files", "--signal", "hup"], REREADS, role="swift") as running:
+        assert running.stdout is not None
+        assert running.stdin is not None
+        first, second = (json.loads(running.stdout.readline()) for _ in range(2))
+        for each in (first, second):
+            assert postgres.can_log_in(each["username"], each["password"])
+        Client(served.socket).acknowledge_lease(second["lease_id"])
+        assert not postgres.can_log_in(first["username"], first["password"])
+        assert postgres.can_log_in(second["username"], second["password"])
+        running.stdin.close()
+        assert running.wait(20) == 0
+    assert postgres.accounts() == []
+
+
+def test_a_command_that_can_take_no_other_credential_is_warned_and_ended(served: Daemon) -> None:
+    with start(served, ENV, "import sys; sys.stdin.read()", role="hasty") as running:
+        assert running.wait(20) == 128 + signal.SIGTERM
+        assert running.stderr is not None
+        warned, lost = running.stderr.read().splitlines()
+    assert re.fullmatch(r"leasehold: lease \S+ is not renewed any further and .*", warned)
+    assert re.fullmatch(r"leasehold: lease \S+ has ended; ask for a new credential", lost)
+
+
 @pytest.mark.parametrize(
     ("options", "line"),
     [
+        (["--files", "--signal", "KILL"], "--signal: found 'KILL'; allowed is one of HUP, INT,"),
+        (["--files", "--reread", "--restart"], "--restart, --signal, --reread: allowed is one"),
+        ([*ENV, "--signal", "HUP"], "--signal: the environment of a command that runs cannot be"),
         ([], "the command would not get the credential; add --env NAME=FIELD or --files"),
         (["--env", "USER"], "--env: found 'USER'; allowed is NAME=FIELD"),
         (["--env", "USER=nme"], "--env: no field nme; there are password, username"),

@@ -8,7 +8,8 @@ import pytest
 
 from leasehold.client import Client, IssuedCredential, Unreachable
 from leasehold.client.aio import AsyncClient
-from leasehold.client.held import HeldCredential
+from leasehold.client.aio.credential import AsyncHeldCredential
+from leasehold.client.credential import HeldCredential
 from leasehold.client.term import CredentialLost
 from leasehold.errors import NotFound
 from servers.daemon import Daemon, eventually
@@ -20,7 +21,9 @@ BRIEF = "database/creds/brief"  # 2 s, renewable up to a minute
 READER = "database/creds/reader"
 
 
-def logs_in(postgres: PostgresServer, credential: HeldCredential | IssuedCredential) -> bool:
+def logs_in(
+    postgres: PostgresServer, credential: HeldCredential | AsyncHeldCredential | IssuedCredential
+) -> bool:
     fields = credential.fields
     return postgres.can_log_in(fields["username"].reveal(), fields["password"].reveal())
 

@@ -32,7 +32,8 @@ from leasehold.secret import Secret
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from leasehold.client.held import HeldCredential, OnLost
+    from leasehold.client.credential import HeldCredential, OnReplaced
+    from leasehold.client.held import OnLost
 
 TIMEOUT_S = 70.0
 """Longer than the daemon gives any request, so that its own answer is heard."""
@@ -97,21 +98,38 @@ class Client(
         with sending(self._endpoint, self._timeout_s, "PUT", target, asked) as reply:
             yield issued(path, reply)
 
+    @contextlib.contextmanager
+    def replacing(
+        self,
+        lease_id: str,
+        ttl: str | int | None = None,
+        *,
+        fields: Mapping[str, str] | None = None,
+    ) -> Iterator[IssuedCredential]:
+        """As `replace`, for a role whose leases end with their connection: with the block."""
+        asked = {**asked_for(ttl, fields), "lease_id": lease_id}
+        target = "/v1/leasehold/leases/replace"
+        with sending(self._endpoint, self._timeout_s, "PUT", target, asked) as reply:
+            yield issued(lease_id, reply)
+
     def credential(
         self,
         path: str,
         ttl: str | int | None = None,
         on_lost: "OnLost | None" = None,
         *,
+        on_replaced: "OnReplaced | None" = None,
         fields: Mapping[str, str] | None = None,
     ) -> "AbstractContextManager[HeldCredential]":
         """A credential for the length of a `with` block, renewed meanwhile and revoked at its end.
 
+        With `on_replaced`, another is asked for when its lease cannot be renewed any further; that
+        is called, from another thread, when the credential has become the other one.
         `on_lost` is called once, from another thread, if the lease ends before the block does.
         """
-        from leasehold.client.credential import held  # here, since commands need none of it
+        from leasehold.client.credential import Asking, held  # here: commands need none of it
 
-        return held(self, path, ttl, on_lost, fields)
+        return held(Asking(self, path, ttl, fields), on_lost, on_replaced)
 
     def renew(self, lease_id: str, increment: str | int | None = None) -> RenewedLease:
         """Move the lease's end to `increment` from now, at most to where the policy caps it."""

@@ -1,4 +1,4 @@
-"""A credential in use, and what its holder knows of the lease. What sync and asyncio share."""
+"""A lease that is held, and what its holder knows of it. What sync and asyncio share."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -18,8 +18,8 @@ def now_s() -> float:
     return Readings().boot_ms() / 1000
 
 
-class HeldCredential:
-    """A credential whose lease is kept alive as long as it can be."""
+class HeldLease:
+    """A lease that is kept alive as long as it can be, with its credential."""
 
     def __init__(self, issued: IssuedCredential, asked_at: float) -> None:
         self._issued = issued
@@ -66,11 +66,6 @@ class HeldCredential:
         error = CredentialLost(f"lease {self.lease_id} {how}{why}; ask for a new credential")
         error.__cause__ = self.term.why
         return error
-
-    def idle_s(self) -> float:
-        """How long there is nothing to do for the lease, at most LONGEST_WAIT_S."""
-        until = self.term.ends if self.term.step is Step.NOTHING else self.term.due
-        return min(max(0.0, min(until, self.term.ends) - now_s()), LONGEST_WAIT_S)
 
 
 Outcome = tuple[int, bool] | LeaseholdError

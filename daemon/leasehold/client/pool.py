@@ -123,7 +123,7 @@ class DynamicPool(Generic[P, C]):
             with contextlib.ExitStack() as attempt:
                 attempt.callback(self._leave, generation)
                 try:
-                    connection = attempt.enter_context(self._adapter.checkout(generation.pool))
+                    connection = attempt.enter_context(self._adapter.checkout(generation.opened))
                 except self._adapter.broken:
                     self._doubt(generation)
                     if self._stands(generation, deadline):
@@ -239,7 +239,7 @@ class DynamicPool(Generic[P, C]):
                     break
                 self._wait_until(until)
         try:
-            self._adapter.close(generation.pool)
+            self._adapter.close(generation.opened)
         except Exception as error:
             logger.warning("%s: the old pool: %s", self._path, adapters_fault(error))
         if generation.successor:

@@ -1,9 +1,10 @@
-"""Which credential a pool stands on, and what is to be done next. No I/O.
+"""Which credential a pool or a block stands on, and what is to be done next. No I/O.
 
 A pool of connections lives as long as the lease of the credential that opened it. Shortly before
 the end a successor is made, with a credential of its own; who comes then gets it, and who is still
 at work with the old one has time to finish. While no successor can be had, the old one serves for
-as long as its lease lives.
+as long as its lease lives. The credential of a block follows another in the same way, where its
+user can take a new one; else it is told in time that this one is the last.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from enum import Enum
 from math import inf
 from typing import Generic, Protocol, TypeVar
 
-from leasehold.client.held import HeldCredential
+from leasehold.client.held import HeldLease
 from leasehold.client.replies import IssuedCredential
 from leasehold.client.term import CredentialLost, Step, pause_s
 from leasehold.errors import LeaseholdError
@@ -60,12 +61,12 @@ def adapters_fault(error: Exception) -> LeaseholdError:
     return LeaseholdError(f"the adapter failed ({type(error).__name__})")
 
 
-class Generation(HeldCredential, Generic[P]):
-    """A pool with its credential, and how many are at work with its connections."""
+class Generation(HeldLease, Generic[P]):
+    """A credential with what was opened for it: a pool, and how many are at work with it."""
 
-    def __init__(self, issued: IssuedCredential, asked_at: float, pool: P) -> None:
+    def __init__(self, issued: IssuedCredential, asked_at: float, opened: P) -> None:
         super().__init__(issued, asked_at)
-        self.pool = pool
+        self.opened = opened
         self.users = 0
         self.successor = ""
         """The lease that took the place of this one's, if the daemon knows of that."""
@@ -76,24 +77,32 @@ class Act(Enum):
 
     SEE_TO = "see to the lease"
     REPLACE = "make the next generation"
+    WARN = "say that there will be no next one"
     RETIRE = "take the one out of use whose lease is over"
 
 
 class Succession(Generic[P]):
-    """The generation that is in use, if there is one, and the failures to make the next."""
+    """The generation that is in use, if there is one, and the failures to make the next.
 
-    def __init__(self, path: str) -> None:
+    With `last` the first generation is the last as well.
+    """
+
+    def __init__(self, path: str, *, last: bool = False) -> None:
         self.path = path
         self.current: Generation[P] | None = None
         self._retry_at = 0.0
         self._tries = 0
         self._why: LeaseholdError | None = None
+        self._last = last
+        self._warned = False
 
     def act(self, now: float) -> tuple[Act, float]:
         """What is next, and in how many seconds."""
         current = self.current
         if current is None:
             act, at = Act.REPLACE, self._retry_at
+        elif self._last and current.term.step is Step.NOTHING:
+            act, at = Act.WARN, inf if self._warned else current.term.due
         elif current.term.step is Step.NOTHING:
             early = current.term.ends - (current.overlap_s or inf)
             act, at = Act.REPLACE, max(current.term.due, self._retry_at, early)
@@ -140,6 +149,10 @@ class Succession(Generic[P]):
         self._why = error
         self._retry_at = now + pause_s(self._tries, error, chance)
         self._tries += 1
+
+    def warned(self) -> None:
+        """It was said that there will be no next one."""
+        self._warned = True
 
     def lost(self) -> CredentialLost:
         """The error for who waited for a generation in vain."""

@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 from leasehold.client.aio.connection import send, sending
-from leasehold.client.aio.credential import held
+from leasehold.client.aio.credential import Asking, AsyncHeldCredential, OnReplaced, held
 from leasehold.client.client import TIMEOUT_S
 from leasehold.client.endpoint import Endpoint, endpoint_of
-from leasehold.client.held import HeldCredential, OnLost
+from leasehold.client.held import OnLost
 from leasehold.client.replies import (
     IssuedCredential,
     RenewedLease,
@@ -64,19 +64,36 @@ class AsyncClient:
         async with sending(self._endpoint, self._timeout_s, "PUT", target, asked) as reply:
             yield issued(path, reply)
 
+    @asynccontextmanager
+    async def replacing(
+        self,
+        lease_id: str,
+        ttl: str | int | None = None,
+        *,
+        fields: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[IssuedCredential]:
+        """As `replace`, for a role whose leases end with their connection: with the block."""
+        asked = {**asked_for(ttl, fields), "lease_id": lease_id}
+        target = "/v1/leasehold/leases/replace"
+        async with sending(self._endpoint, self._timeout_s, "PUT", target, asked) as reply:
+            yield issued(lease_id, reply)
+
     def credential(
         self,
         path: str,
         ttl: str | int | None = None,
         on_lost: OnLost | None = None,
         *,
+        on_replaced: OnReplaced | None = None,
         fields: Mapping[str, str] | None = None,
-    ) -> AbstractAsyncContextManager[HeldCredential]:
+    ) -> AbstractAsyncContextManager[AsyncHeldCredential]:
         """A credential for the length of a block, renewed meanwhile and revoked at its end.
 
+        With `on_replaced`, another is asked for when its lease cannot be renewed any further; that
+        is awaited, in a task of the block's, when the credential has become the other one.
         `on_lost` is called once, from the loop, if the lease ends before the block does.
         """
-        return held(self, path, ttl, on_lost, fields)
+        return held(Asking(self, path, ttl, fields), on_lost, on_replaced)
 
     async def renew(self, lease_id: str, increment: str | int | None = None) -> RenewedLease:
         """Move the lease's end to `increment` from now, at most to where the policy caps it."""

@@ -104,7 +104,7 @@ class AsyncDynamicPool(Generic[P, C]):
             async with contextlib.AsyncExitStack() as attempt:
                 attempt.push_async_callback(self._leave, generation)
                 try:
-                    checkout = self._adapter.checkout(generation.pool)
+                    checkout = self._adapter.checkout(generation.opened)
                     connection = await attempt.enter_async_context(checkout)
                 except self._adapter.broken:
                     await self._doubt(generation)
@@ -216,7 +216,7 @@ class AsyncDynamicPool(Generic[P, C]):
                     break
                 await self._wait_until(until)
         try:
-            await self._adapter.close(generation.pool)
+            await self._adapter.close(generation.opened)
         except Exception as error:
             logger.warning("%s: the old pool: %s", self._path, adapters_fault(error))
         if generation.successor:
