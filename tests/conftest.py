@@ -10,6 +10,7 @@ from servers.nursery import Nursery
 
 pytest_plugins = [
     "servers.postgres",
+    "servers.pgbouncer",
     "servers.mosquitto",
     "servers.git",
     "servers.mssql",

@@ -157,3 +157,14 @@ def test_a_revoked_lease_is_retired_at_once() -> None:
     old.term = old.term.failed(Invalid("invalid lease"), 1.0, 0.0)
     assert not succession.stands(old)
     assert succession.act(1.0) == (Act.RETIRE, 0.0)
+
+
+def test_where_no_other_can_be_taken_the_last_is_told_once_before_its_end() -> None:
+    succession: Succession[None] = Succession("a/creds/b", last=True)
+    only = generation(begun(60, True, 0.0, 0.0))
+    succession.swap(only)
+    assert succession.act(30.0) == (Act.SEE_TO, 0.0)
+    only.term = only.term.granted(40, True, 30.0, 0.0)
+    assert succession.act(50.0) == (Act.WARN, 0.0)
+    succession.warned()
+    assert succession.act(50.0) == (Act.RETIRE, 20.0)
