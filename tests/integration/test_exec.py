@@ -21,9 +21,9 @@ TELL = "import json, os, sys; print(json.dumps({}), flush=True); {}"
 SWIFT = """\
   main/swift:
     member_of: [app_readonly]
-    default_ttl: 4s
-    max_ttl: 5s
-    overlap: 3s
+    default_ttl: 6s
+    max_ttl: 8s
+    overlap: 5s
   main/hasty:
     member_of: [app_readonly]
     default_ttl: 2s
@@ -159,6 +159,32 @@ def test_a_command_that_gets_a_signal_finds_the_next_credential_in_its_files(
         Client(served.socket).acknowledge_lease(second["lease_id"])
         assert not postgres.can_log_in(first["username"], first["password"])
         assert postgres.can_log_in(second["username"], second["password"])
+        running.stdin.close()
+        assert running.wait(20) == 0
+    assert postgres.accounts() == []
+
+
+WATCHES = """
+import os, sys, time
+link = os.environ["LEASEHOLD_CREDENTIALS"]
+first = os.readlink(link)
+while os.readlink(link) == first:
+    time.sleep(0.05)
+print(open(os.path.join(link, "username")).read(), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_command_that_watches_its_files_sees_the_next_credential(
+    served: Daemon, postgres: PostgresServer
+) -> None:
+    options = ["--files", "--reread", "--reason", "ABC-1"]
+    with start(served, options, WATCHES, role="swift") as running:
+        assert running.stdout is not None
+        assert running.stdin is not None
+        assert running.stdout.readline().strip() in postgres.accounts()
+        [label] = {lease["labels"]["reason"] for lease in Client(served.socket).leases()}
+        assert label == "ABC-1", "the second is asked for with what the first was"
         running.stdin.close()
         assert running.wait(20) == 0
     assert postgres.accounts() == []

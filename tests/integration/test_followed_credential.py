@@ -21,21 +21,21 @@ pytestmark = pytest.mark.servers
 ROLES = """\
   main/swift:
     member_of: [app_readonly]
-    default_ttl: 4s
-    max_ttl: 5s
-    overlap: 3s
+    default_ttl: 6s
+    max_ttl: 8s
+    overlap: 5s
   main/hasty:
     member_of: [app_readonly]
-    default_ttl: 3s
-    max_ttl: 4s
+    default_ttl: 5s
+    max_ttl: 6s
   main/tied:
     member_of: [app_readonly]
-    default_ttl: 4s
-    max_ttl: 5s
-    overlap: 3s
+    default_ttl: 6s
+    max_ttl: 8s
+    overlap: 5s
     bind: connection
 lease_limits:"""
-"""The first is replaced after 3 s or a little more, and lives to its maximum then."""
+"""The first is replaced after some 5 s, and lives to its maximum then."""
 
 
 @pytest.fixture
