@@ -53,7 +53,7 @@ class Held:
 
 
 class Journal:
-    """Written by many clients at once; read while none of them asks."""
+    """Written by many clients at once; what a census reads, it reads while none of them asks."""
 
     def __init__(self) -> None:
         self.asks: dict[str, Ask] = {}
@@ -86,9 +86,10 @@ class Journal:
 
     def died(self, at_ms: int) -> None:
         """The daemon died; what it had 60 s for and had not done yet may have happened or not."""
-        for ask in self.asks.values():
-            if ask.outcome is Outcome.HUNG_UP and at_ms - ask.since_ms < 60_000:
-                ask.outcome = Outcome.UNKNOWN
+        with self._lock:
+            for ask in self.asks.values():
+                if ask.outcome is Outcome.HUNG_UP and at_ms - ask.since_ms < 60_000:
+                    ask.outcome = Outcome.UNKNOWN
 
     @property
     def issued(self) -> int:
