@@ -24,13 +24,17 @@ class Outcome(StrEnum):
 
 @dataclass
 class Ask:
-    """A request for a lease, and since when its outcome is known, by boot time."""
+    """A request for a lease, and since when its outcome is known, by boot time.
+
+    `told` is why it was refused.
+    """
 
     nonce: str
     engine: str
     outcome: Outcome = Outcome.ASKED
     since_ms: int = 0
     request_id: str = ""
+    told: str = ""
 
 
 @dataclass
@@ -68,10 +72,13 @@ class Journal:
         with self._lock:
             self.asks[nonce] = Ask(nonce, engine)
 
-    def outcome(self, nonce: str, outcome: Outcome, at_ms: int, request_id: str = "") -> None:
+    def outcome(
+        self, nonce: str, outcome: Outcome, at_ms: int, request_id: str = "", told: str = ""
+    ) -> None:
         with self._lock:
             ask = self.asks[nonce]
             ask.outcome, ask.since_ms, ask.request_id = outcome, at_ms, request_id
+            ask.told = told
 
     def received(self, held: Held, at_ms: int, request_id: str = "") -> None:
         self.outcome(held.nonce, Outcome.HELD, at_ms, request_id)

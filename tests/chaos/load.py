@@ -32,11 +32,13 @@ class Clients:
         self._journal = journal
         self._clock = clock
 
-    def issue(self, engine: str, ttl_s: int, *, hang_up: bool = False) -> Held | None:
+    def issue(
+        self, engine: str, ttl_s: int, *, role: str = "app", hang_up: bool = False
+    ) -> Held | None:
         """Ask for a credential; None when none came."""
         nonce = f"chaos-{next(_numbers)}"
         self._journal.asked(engine, nonce)
-        path, body, now = f"/v1/{engine}/creds/app", {"ttl": ttl_s}, self._clock.boot_ms
+        path, body, now = f"/v1/{engine}/creds/{role}", {"ttl": ttl_s}, self._clock.boot_ms
         began_ms = now()
         try:
             reply = ask(self._socket, "POST", path, body, nonce=nonce, hang_up=hang_up)
@@ -47,9 +49,10 @@ class Clients:
             self._journal.outcome(nonce, Outcome.HUNG_UP if hang_up else Outcome.UNKNOWN, now())
             return None
         if reply.status != 200:
-            self._journal.outcome(nonce, Outcome.REFUSED, now(), reply.request_id)
+            told = f"{reply.status}: {'; '.join(reply.body.get('errors', ()))}"
+            self._journal.outcome(nonce, Outcome.REFUSED, now(), reply.request_id, told)
             return None
-        if reply.body["lease_id"].rpartition("/")[0] != f"{engine}/creds/app":
+        if reply.body["lease_id"].rpartition("/")[0] != f"{engine}/creds/{role}":
             self._journal.failed(f"{reply.body['lease_id']} answers a request to {path}")
         held = _held(reply, engine, nonce, began_ms, now())
         self._journal.received(held, now(), reply.request_id)

@@ -36,7 +36,7 @@ def played(stage: Stage, name: str) -> list[Record]:
     return records
 
 
-@pytest.mark.parametrize("name", ["crash", "faults", "kills", "order", "power"])
+@pytest.mark.parametrize("name", ["crash", "faults", "half_made", "kills", "order", "power"])
 def test_every_promise_is_kept(made: World, tmp_path: Path, name: str) -> None:
     records = played(Stage(made, tmp_path, Size.SMALL, 1), name)
     assert [str(each) for record in records for each in record.violations] == []

@@ -64,15 +64,21 @@ class World:
     def engines(self) -> Sequence[str]:
         return tuple(self.servers)
 
-    def policy(self, ports: Mapping[str, int] | None = None) -> str:
-        """For a daemon on these servers, or on relays to them at `ports`."""
+    def policy(
+        self, ports: Mapping[str, int] | None = None, roles: Mapping[str, str] | None = None
+    ) -> str:
+        """For a daemon on these servers, or on relays to them at `ports`.
+
+        `roles` are recipes, in YAML on one line, of more roles than `app` of each engine.
+        """
         engines = "".join(
             _engine(name, server, (ports or {}).get(name, server.port))
             for name, server in self.servers.items()
         )
-        roles = "".join(f"  {name}/app:\n{_recipe(name)}{_ROLES}" for name in self.servers)
+        parts = [f"  {name}/app:\n{_recipe(name)}{_ROLES}" for name in self.servers]
+        parts += [f"  {name}: {recipe}\n" for name, recipe in (roles or {}).items()]
         paths = ", ".join(f"{name}/creds/*" for name in self.servers)
-        return _POLICY.format(engines=engines, roles=roles, uid=os.getuid(), paths=paths)
+        return _POLICY.format(engines=engines, roles="".join(parts), uid=os.getuid(), paths=paths)
 
     @property
     def passwords(self) -> dict[str, str]:
