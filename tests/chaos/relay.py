@@ -20,6 +20,10 @@ class Relay:
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
+    def passed(self, data: bytes, *, to_server: bool) -> bytes:
+        """What the other end gets of `data`, when this returns; its connection waits for it."""
+        return data
+
     def cut(self) -> None:
         """End every connection, as a dying host does."""
         for sock in list(self._open):
@@ -57,6 +61,7 @@ class Relay:
                         data = key.fileobj.recv(65_536)  # type: ignore[union-attr]
                         if not data:
                             return
+                        data = self.passed(data, to_server=key.fileobj is near)
                         ends[key.fileobj].sendall(data)  # type: ignore[index]
             finally:
                 self._open -= ends.keys()

@@ -1,5 +1,6 @@
 """What trips others up at PostgreSQL: each has a test here that is named after it."""
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -7,6 +8,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from fakes.relay import Relay
 from integration.test_postgresql import engine_for
 from leasehold.plugin import Secret, Stage
 from leasehold.plugin.contract import REMOVED, EngineContract
@@ -221,3 +223,25 @@ async def test_a_role_of_somebody_else_with_the_oid_of_an_account_is_not_touched
         assert postgres.accounts("^foreigner$") == ["foreigner"]
     finally:
         postgres.execute("DROP ROLE foreigner")
+
+
+@pytest.mark.parametrize("superuser", [True, False])
+async def test_what_arrives_after_its_account_was_taken_away_makes_none(
+    superuser: bool, postgres: PostgresServer, maker: str
+) -> None:
+    weak = {} if superuser else {"username": maker, "password": Secret("m4ker")}
+    async with Relay(postgres.port) as relay, asyncio.TaskGroup() as group:
+        engine = engine_for(postgres, relay.port, **weak)
+        await engine.open()
+        account = EngineContract.account(engine, READER)
+        relay.holding = b"CREATE ROLE"
+        making = group.create_task(EngineContract.issue(engine, account))
+        for _ in range(2):  # the driver would wait for an answer when it is told once
+            await asyncio.sleep(0.3)
+            making.cancel()
+        await asyncio.wait([making])
+        assert await engine.revoke(account) == REMOVED
+        relay.let_go.set()
+        await asyncio.sleep(0.3)
+        assert account.name not in postgres.accounts()
+        await engine.close()

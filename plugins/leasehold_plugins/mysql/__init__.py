@@ -37,6 +37,7 @@ from leasehold.plugin.statements import BadStatement, recipe_faults
 from leasehold_plugins.mysql import statements
 from leasehold_plugins.mysql.connecting import CONNECT_S, address_of, close, connect
 from leasehold_plugins.mysql.errors import refuses_login, translate
+from leasehold_plugins.mysql.given_up import GivenUp
 from leasehold_plugins.mysql.making import make, renew
 from leasehold_plugins.mysql.preflight import preflight
 from leasehold_plugins.mysql.removal import remove
@@ -62,6 +63,7 @@ class MysqlEngine(BatchEngine):
         super().__init__(name, connection)
         self.statement_timeout_s = float(connection.get("statement_timeout", 10))
         self._target = ""
+        self._given_up = GivenUp()
         issuing, revoking = shares(connection)
         self._issuing = Lane(self._connect, issuing, _DRIVER, "issuing")
         self._revoking = Lane(self._connect, revoking, _DRIVER, "revoking")
@@ -72,7 +74,7 @@ class MysqlEngine(BatchEngine):
         return self._target
 
     def _connect(self) -> Session:
-        session = Session(self.connection, self.statement_timeout_s)
+        session = Session(self.connection, self.statement_timeout_s, self._given_up)
         self._target = session.target
         return session
 

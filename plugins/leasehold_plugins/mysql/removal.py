@@ -47,6 +47,7 @@ Trouble = dict[str, EngineError]
 
 def remove(session: Session, accounts: Sequence[Account]) -> list[Removal | EngineError]:
     """One result an account, in order. Raises EngineError when nothing could be done at all."""
+    session.end_given_up()
     names = [account.name for account in accounts if account.target == session.target]
     standing = look(session, names)
     raised = _raised(session, standing)

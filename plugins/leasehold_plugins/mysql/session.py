@@ -20,6 +20,7 @@ from pymysql.constants import SERVER_STATUS
 from leasehold.plugin import EnginePermanent, ErrorClass
 from leasehold_plugins.mysql.connecting import address_of, administrator, close, connect
 from leasehold_plugins.mysql.errors import is_lost, refuses_login, translate
+from leasehold_plugins.mysql.given_up import GivenUp, Place, place
 
 _MODE = "STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION"
 
@@ -50,8 +51,12 @@ class Server:
 class Session:
     """An open connection. Raises EngineError when it cannot be made, the driver's errors after."""
 
-    def __init__(self, connection: Mapping[str, Any], statement_timeout_s: float) -> None:
+    def __init__(
+        self, connection: Mapping[str, Any], statement_timeout_s: float, given_up: GivenUp
+    ) -> None:
         self._connection = connection
+        self._given_up = given_up
+        self._place: Place | None = None
         self._limit_s = max(1, int(statement_timeout_s))
         try:
             self._conn, self._handle = connect(
@@ -86,6 +91,7 @@ class Session:
                     error_class=ErrorClass.UNSUPPORTED,
                 )
             self.target = f"mysql:{self._identity()}"
+            self._place = place(self.execute)
             self.sees_sessions = self.may("SELECT 1 FROM information_schema.innodb_trx LIMIT 1")
         except pymysql.MySQLError as error:
             raise translate(error) from error
@@ -119,9 +125,19 @@ class Session:
 
     def execute(self, statement: str, values: object = None) -> list[Row]:
         """Run one statement and return its rows."""
-        with self._conn.cursor() as cursor:
-            cursor.execute(statement, values)
-            return list(cursor.fetchall())
+        try:
+            with self._conn.cursor() as cursor:
+                cursor.execute(statement, values)
+                return list(cursor.fetchall())
+        except pymysql.MySQLError as error:
+            if is_lost(error) and self._place is not None:
+                self._given_up.add(self._place)
+            raise
+
+    def end_given_up(self) -> None:
+        """Kill sessions of ours here whose call was given up. Raises the driver's errors."""
+        if self._place is not None:
+            self._given_up.end(self.execute, self._place)
 
     def days_until(self, moment: datetime, since: float | None = None) -> int:
         """Whole days, rounded up, from now (or `since`, in seconds) by the server's clock."""

@@ -26,9 +26,10 @@ from leasehold.plugin import (
 from leasehold.plugin.lanes import shares
 from leasehold_plugins.postgresql.errors import translate
 from leasehold_plugins.postgresql.iam import TokenPasswords
+from leasehold_plugins.postgresql.sessions import Connection as Connection
+from leasehold_plugins.postgresql.sessions import GivenUp, Session, which
 
 CONNECT_S = 5
-Connection = AsyncConnection[tuple[Any, ...]]
 _VERIFIED = "verify-full"
 
 
@@ -40,7 +41,8 @@ class Pools:
         self._timeout_ms = int(statement_timeout_s * 1000)
         self._sizes = shares(connection)
         self._pools: tuple[AsyncConnectionPool[Connection], ...] = ()
-        self._targets: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
+        self._sessions: WeakKeyDictionary[Connection, Session] = WeakKeyDictionary()
+        self.given_up = GivenUp()
         self._tokens: TokenPasswords | None = None
         if (kind := connection.get("authentication", "password")) != "password":
             self._tokens = TokenPasswords(kind, connection.get("aws_region"))
@@ -58,7 +60,7 @@ class Pools:
                 max_size=size,
                 timeout=CONNECT_S,
                 reconnect_timeout=0,
-                configure=self._learn_target,
+                configure=self._learn_session,
                 check=_still_open,
                 open=False,
                 name=f"leasehold {lane}",
@@ -85,7 +87,7 @@ class Pools:
             raise self._cannot_connect(error) from error
         async with conn:
             try:
-                await self._learn_target(conn)
+                await self._learn_session(conn)
                 yield conn
             except psycopg.Error as error:
                 raise translate(error, sent=False) from error
@@ -119,7 +121,7 @@ class Pools:
 
     def target_of(self, conn: Connection) -> str:
         """The identity of the server that `conn` leads to."""
-        return self._targets[conn]
+        return self._sessions[conn].target
 
     @asynccontextmanager
     async def _borrow(self, lane: int) -> AsyncIterator[Connection]:
@@ -134,6 +136,7 @@ class Pools:
                 except BaseException:
                     # After a lost, late or cancelled answer its state is unknown.
                     if not _is_idle(conn):
+                        self.given_up.add(self._sessions[conn])
                         await conn.close()
                     raise
         except PoolClosed as error:
@@ -199,10 +202,9 @@ class Pools:
             )
         return EngineTemporary("PostgreSQL cannot be reached")
 
-    async def _learn_target(self, conn: Connection) -> None:
-        query = "SELECT system_identifier::text FROM pg_control_system()"
-        [found] = await (await conn.execute(query)).fetchone() or ("",)
-        self._targets[conn] = self.target = f"postgresql:{found}"
+    async def _learn_session(self, conn: Connection) -> None:
+        self._sessions[conn] = session = await which(conn)
+        self.target = session.target
 
 
 async def _still_open(conn: Connection) -> None:

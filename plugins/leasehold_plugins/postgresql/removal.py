@@ -25,8 +25,7 @@ from leasehold_plugins.postgresql import recipes, statements
 from leasehold_plugins.postgresql.errors import DEPENDENT_OBJECTS, describe, translate
 from leasehold_plugins.postgresql.looking import Found, Sight, look
 from leasehold_plugins.postgresql.pools import Connection, Pools, is_superuser
-
-_END_SESSION_MS = 1000
+from leasehold_plugins.postgresql.sessions import END_SESSION_MS
 
 _SESSIONS = "SELECT pid FROM pg_stat_activity WHERE usesysid = ANY(%s)"
 _DATABASES = """
@@ -48,6 +47,7 @@ class Remover:
         """One result an account, in order. Raises EngineError when nothing could be done at all."""
         async with self._pools.revoking() as conn:
             target = self._pools.target_of(conn)
+            await self._pools.given_up.end(conn, target)
             here = [account for account in accounts if account.target == target]
             sight = await look(conn, here)
             plain = [
@@ -176,7 +176,7 @@ async def _end_sessions(conn: Connection, oids: Sequence[int]) -> int:
 async def _terminate(conn: Connection, pids: Sequence[int]) -> int:
     """End sessions; returns how many."""
     for pid in pids:
-        await conn.execute("SELECT pg_terminate_backend(%s, %s)", (pid, _END_SESSION_MS))
+        await conn.execute("SELECT pg_terminate_backend(%s, %s)", (pid, END_SESSION_MS))
     return len(pids)
 
 

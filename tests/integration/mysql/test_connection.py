@@ -122,6 +122,23 @@ async def test_a_call_that_is_given_up_frees_its_thread_and_may_still_come_late(
             assert await engine.revoke_many([late, after]) == [REMOVED, REMOVED]
 
 
+async def test_what_was_given_up_makes_no_account_after_it_was_taken_away(
+    mysql: MysqlServer,
+) -> None:
+    async with opened(mysql) as engine:
+        late = account_for(engine)
+        with mysql.connect() as other:
+            other.cursor().execute("FLUSH TABLES WITH READ LOCK")
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await issue(engine, late)
+            await asyncio.sleep(0.1)  # its thread has seen that it was cut off
+            assert await engine.revoke(late) == REMOVED
+            other.cursor().execute("UNLOCK TABLES")
+        await asyncio.sleep(0.3)
+        assert late.name not in mysql.accounts()
+
+
 async def test_the_server_gives_up_before_we_do(mysql: MysqlServer) -> None:
     async with opened(mysql, statement_timeout=1) as engine:
         account = account_for(engine)
