@@ -114,6 +114,14 @@ class Dialect(Generic[V]):
                 found += [f"{option}[{item}]: {fault}" for fault in self.faults(text)]
         return found
 
+    def creates_by(self, pattern: re.Pattern[str], role: Mapping[str, Any]) -> bool:
+        """Whether one of `creation_statements` begins like `pattern`; with a fault, none does."""
+        try:
+            made = self.render(role.get("creation_statements", []), self.example)
+        except BadStatement:
+            return False
+        return any(pattern.match(text) for text in made)
+
     def _tokens(self, text: str) -> Iterator[Token]:
         at = 0
         while at < len(text):

@@ -12,6 +12,7 @@ from typing import Any
 
 NAMES = ("name", "username")
 EXAMPLE = "lhabcd_abcdefghijklmnop_abcd"
+_ANOTHER = "lhabcd_ponmlkjihgfedcba_abcd"
 _KNOWN = (*NAMES, "expiration")
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _VAULT_ROLES = "elasticsearch_roles"
@@ -96,11 +97,28 @@ def lint(role: Mapping[str, Any]) -> list[str]:
         held = {one for each in made.descriptors.values() for one in each.get("cluster", ())}
     else:
         held = {*made.roles, *(made.definition or {}).get("cluster", ())}
-    return [
+    found = [
         f"{option}: {one} lets the account make accounts of its own, which outlive its lease; give"
         " it what it needs by name"
         for one in sorted(held.intersection({*_ADMINISTRATORS, *_MAKES_ACCOUNTS}))
     ]
+    if _own_role_is_alike(role):
+        found.append(
+            f"{option}: makes the same role for each account anew; a node of Elasticsearch keeps"
+            " 10,000 roles at hand, and OpenSearch writes all of them with every account; make it"
+            " once, and use roles"
+        )
+    return found
+
+
+def _own_role_is_alike(role: Mapping[str, Any]) -> bool:
+    """Whether each account has a role of its own with the same rights as every other one."""
+    own = [
+        made.definition
+        for name in (EXAMPLE, _ANOTHER)
+        if isinstance(made := recipe(role, name), User) and made.definition is not None
+    ]
+    return len(own) == 2 and own[0] == own[1]
 
 
 def _vault(text: str | Sequence[str]) -> Mapping[str, Any]:

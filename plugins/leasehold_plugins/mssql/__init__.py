@@ -44,6 +44,7 @@ from leasehold_plugins.mssql.session import Session, where_of
 from leasehold_plugins.mssql.tds import CONNECT_S, dial
 
 PAGE = 1000
+_GRANTS = re.compile(r"\s*grant\s", re.IGNORECASE)
 _MAKERS = ("db_owner", "db_accessadmin")
 _DRIVER = Driver("SQL Server", (SqlError, Lost), translate)
 _CONNECTIONS = (
@@ -178,13 +179,20 @@ class MssqlEngine(BatchEngine):
 
     @classmethod
     def lint(cls, role: Mapping[str, Any]) -> list[str]:
-        """Roles that every database has, which give too much or cannot be given."""
-        return [
+        """Roles that give too much, and rights that each account gets for itself."""
+        warnings = [
             f"member_of: {group} may make users of its own, which outlive the account; make a role"
             " with the rights that are needed"
             for group in role.get("member_of", ())
             if group.lower() in _MAKERS
         ]
+        if statements.DIALECT.creates_by(_GRANTS, role):
+            warnings.append(
+                "creation_statements: GRANT to each account; every right is one more row for every"
+                " account in the database's permissions, and how many it bears was not measured;"
+                " grant to a database role, use member_of"
+            )
+        return warnings
 
 
 def _ceilings(session: Session) -> list[Ceiling]:

@@ -41,6 +41,8 @@ from leasehold_plugins.oracle.session import Session, open_session
 from leasehold_plugins.oracle.thin import CONNECT_S, dial
 
 PAGE = 1000
+_GRANTS_ON = re.compile(r"\s*grant\s.*\son\s", re.IGNORECASE | re.DOTALL)
+"""A right on an object; what grants a role, or lets an account log in, has no ON."""
 _SESSIONS = (
     "SELECT (SELECT COUNT(*) FROM gv$session WHERE inst_id = USERENV('INSTANCE')),"
     " (SELECT TO_NUMBER(value) FROM v$parameter WHERE name = 'sessions') FROM dual"
@@ -177,6 +179,17 @@ class OracleEngine(BatchEngine):
             if option in role and "creation_statements" in role
         ]
         return found + statements.DIALECT.role_faults(role)
+
+    @classmethod
+    def lint(cls, role: Mapping[str, Any]) -> list[str]:
+        """Rights that each account gets for itself."""
+        if not statements.DIALECT.creates_by(_GRANTS_ON, role):
+            return []
+        return [
+            "creation_statements: GRANT ON to each account; every right is one more row for every"
+            " account in the dictionary, and how many it bears was not measured; grant to a role,"
+            " use member_of"
+        ]
 
 
 @hookimpl

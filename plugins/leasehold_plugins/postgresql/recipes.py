@@ -15,9 +15,16 @@ AWS_ACCOUNT_GROUP = "rds_iam"
 
 _NOTHING: Mapping[str, str] = dict.fromkeys(statements.KNOWN, "")
 
-_TABLE_GRANT = re.compile(
-    r"^\s*grant\b.*\bon\b(?!\s+(database|schema)\b)", re.IGNORECASE | re.DOTALL
+_MAY_GRANT = re.compile(r"\s*(?:grant|alter\s+default\s+privileges|do)\b", re.IGNORECASE)
+_GRANT_ON = re.compile(
+    r"\bgrant\b(?!\s+option)[^;]*?\bon\s+(?:all\s+)?(?P<kind>\w*)", re.IGNORECASE
 )
+_LONG_LISTS = re.compile(
+    r"(?:database|schema|function|procedure|routine|language|type|domain|tablespace|foreign|large"
+    r"|parameter)s?",
+    re.IGNORECASE,
+)
+"""What has its rights in a catalogue whose rows may be longer than a page; tables have not."""
 
 
 def creation(role: Mapping[str, Any], name: str, secret: str, expiry: str) -> list[str]:
@@ -81,8 +88,19 @@ def _values(name: str, expiry: str = "", secret: str = "") -> Mapping[str, str]:
 
 def grants_on_tables(role: Mapping[str, Any]) -> bool:
     """Whether each account is granted something on a table by name (see `ceilings`)."""
+    return any(not _LONG_LISTS.fullmatch(kind) for kind in _granted_on(role))
+
+
+def grants_on_others(role: Mapping[str, Any]) -> bool:
+    """Whether each account is granted something on what is no table: a database, a schema."""
+    return any(_LONG_LISTS.fullmatch(kind) for kind in _granted_on(role))
+
+
+def _granted_on(role: Mapping[str, Any]) -> list[str]:
+    """The word behind ON of each GRANT to an account; of tables it may be a name, or empty."""
     try:
         made = statements.render(role.get("creation_statements", []), statements.EXAMPLE)
     except BadStatement:
-        return False
-    return any(_TABLE_GRANT.match(text) for text in made)
+        return []
+    granting = [text for text in made if _MAY_GRANT.match(text)]
+    return [found["kind"] for text in granting for found in _GRANT_ON.finditer(text)]

@@ -98,6 +98,17 @@ def test_rights_that_make_accounts_are_warned_of(role: dict[str, Any], culprit: 
     assert line.startswith(f"{culprit} lets the account make accounts of its own")
 
 
+def test_the_same_role_for_each_account_is_warned_of() -> None:
+    own = json.dumps({"elasticsearch_role_definition": {"indices": []}})
+    [line] = lint({"creation_statements": own})
+    assert line.startswith("creation_statements: makes the same role for each account")
+    assert "10,000 roles" in line
+    named = json.dumps({"elasticsearch_roles": ["reader"]})
+    its_own = {"indices": [{"names": ["of-{{name}}-*"], "privileges": ["all"]}]}
+    for needed in (named, json.dumps({"elasticsearch_role_definition": its_own})):
+        assert lint({"creation_statements": needed}) == []
+
+
 def test_what_is_harmless_or_a_fault_is_not_warned_of() -> None:
     for role in ({"roles": ["reader"]}, KEY, {}, {"creation_statements": "{"}):
         assert lint(role) == []

@@ -87,3 +87,18 @@ def test_who_may_make_users_of_its_own_is_warned_of(group: str) -> None:
     [warning] = MssqlEngine.lint({"member_of": [group]})
     assert "outlive the account" in warning
     assert MssqlEngine.lint({"member_of": ["app_readonly"]}) == []
+
+
+@pytest.mark.parametrize(
+    "grant", ["GRANT SELECT ON SCHEMA::dbo TO [{{name}}]", "use app; grant x to y"]
+)
+def test_rights_of_each_account_are_warned_of(grant: str) -> None:
+    [warning] = MssqlEngine.lint({"creation_statements": ["CREATE USER {{name}}", grant]})
+    assert warning.startswith("creation_statements: GRANT to each account")
+    assert warning.endswith("grant to a database role, use member_of")
+
+
+def test_membership_in_a_database_role_is_not_warned_of() -> None:
+    joins = "USE app; ALTER ROLE app_readonly ADD MEMBER [{{name}}]"
+    assert MssqlEngine.lint({"creation_statements": joins}) == []
+    assert MssqlEngine.lint({"creation_statements": "GRANT '"}) == []

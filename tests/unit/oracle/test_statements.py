@@ -69,3 +69,16 @@ def test_what_cannot_work_is_told(written: str, told: str) -> None:
 )
 def test_a_recipe_that_says_too_little_or_much_is_told(role: dict[str, object], told: str) -> None:
     assert OracleEngine.faults(role) == [told]
+
+
+def test_rights_of_each_account_are_warned_of() -> None:
+    grant = "GRANT SELECT ON app.items TO {{name}}"
+    [warning] = OracleEngine.lint({"creation_statements": ["CREATE USER {{name}}", grant]})
+    assert warning.startswith("creation_statements: GRANT ON to each account")
+    assert warning.endswith("grant to a role, use member_of")
+
+
+@pytest.mark.parametrize("grant", ["CREATE SESSION", "app_readonly"])
+def test_a_role_and_the_right_to_log_in_are_not_warned_of(grant: str) -> None:
+    assert OracleEngine.lint({"creation_statements": f"GRANT {grant} TO {{{{name}}}}"}) == []
+    assert OracleEngine.lint({"creation_statements": "GRANT x ON '"}) == []
