@@ -3,6 +3,8 @@
 import math
 
 from leasehold.bundle import EngineType, PasswordPolicy
+from leasehold.policy.draft import Draft
+from leasehold.policy.problems import Path
 
 MIN_BITS = 110
 """Under this a stored hash could be searched; S5 asks for 160 where the target hashes badly."""
@@ -34,6 +36,18 @@ def faults(policy: PasswordPolicy) -> list[str]:
             " or require less"
         )
     return found
+
+
+def check(
+    draft: Draft, path: Path, named: str | None, policy: PasswordPolicy, kind: EngineType
+) -> None:
+    """Tell at a role whether its target takes what `policy` makes, which it `named` or not."""
+    where = path if named is None else (*path, "password_policy")
+    whose = "the policy that holds by default" if named is None else f"policy {named}"
+    for misfit in misfits(policy, kind):
+        draft.fault(where, f"{whose} {misfit}", key=named is None)
+    for doubt in doubts(policy, kind):
+        draft.warn(where, f"{whose} {doubt}", key=named is None)
 
 
 def misfits(policy: PasswordPolicy, kind: EngineType) -> list[str]:

@@ -7,7 +7,6 @@ from typing import Any
 from leasehold.bundle import (
     Bind,
     EngineConfig,
-    EngineType,
     OnChange,
     OnRemoval,
     PasswordPolicy,
@@ -50,7 +49,7 @@ def compile_roles(
         _check_options(draft, path, options, engine)
         _check_references(draft, path, role, engine)
         policy = policies.get(role.get("password_policy", ""), PasswordPolicy())
-        _check_password(draft, path, role, policy, draft.types[engine.type])
+        passwords.check(draft, path, role.get("password_policy"), policy, draft.types[engine.type])
         roles[place] = Role(
             name=name,
             engine=engine.name,
@@ -141,19 +140,6 @@ def _at_option(path: Path, options: Mapping[str, Any], texts: Iterable[str]) -> 
         else:
             item = (int(found["item"]),) if found["item"] else ()
             yield Fault((*path, found["option"], *item), found["message"], key=True)
-
-
-def _check_password(
-    draft: Draft, path: Path, role: Mapping[str, Any], policy: PasswordPolicy, kind: EngineType
-) -> None:
-    """Whether the target takes what the policy makes."""
-    named = "password_policy" in role
-    where = (*path, "password_policy") if named else path
-    whose = f"policy {role['password_policy']}" if named else "the policy that holds by default"
-    for misfit in passwords.misfits(policy, kind):
-        draft.fault(where, f"{whose} {misfit}", key=not named)
-    for doubt in passwords.doubts(policy, kind):
-        draft.warn(where, f"{whose} {doubt}", key=not named)
 
 
 def _check_references(

@@ -9,6 +9,7 @@ from cronsim import CronSim, CronSimError
 from leasehold.bundle import EngineConfig, PasswordPolicy
 from leasehold.conditions import is_zone
 from leasehold.errors import Invalid
+from leasehold.policy import passwords
 from leasehold.policy.conditions import instant
 from leasehold.policy.draft import Draft
 from leasehold.policy.durations import seconds
@@ -47,6 +48,8 @@ def compile_static_roles(
             known = ", ".join(sorted(policies)) or "none"
             message = f"no password policy is named {policy}; policies are {known}"
             draft.fault((*path, "password_policy"), message)
+        elif policy in policies:  # without one, the engine makes what its target takes
+            passwords.check(draft, path, policy, policies[policy], draft.types[engine.type])
         _check_grace(draft, path, role)
         made[engine.mount, name] = StaticRole(
             name=name,

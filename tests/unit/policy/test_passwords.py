@@ -112,5 +112,40 @@ def test_what_some_versions_do_not_take_is_a_warning_where_it_was_chosen() -> No
     assert "policy long makes passwords of 64 characters; some versions of fake take 30" in line
 
 
+STANDING = """\
+engines:
+  one: {type: fake, mount: db, connection: {host: a}}
+static_roles:
+  one/app: {username: app, password_policy: long, rotation: {every: 30d}}
+  one/plain: {username: plain, rotation: {every: 30d}}
+password_policies:
+  long: {length: 64, required: {symbols: 2}, allowed_symbols: "-!@"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rules", "problem", "warning"),
+    [
+        (
+            PasswordRules(max_length=40),
+            "makes passwords of 64 characters; engines of type fake",
+            "",
+        ),
+        (PasswordRules(symbols="-_"), "with ! @; engines of type fake take the symbols -_", ""),
+        (PasswordRules(safe_length=30), "", "some versions of fake take 30 at most"),
+        (PasswordRules(max_length=64, safe_length=64, symbols="-!@"), "", ""),
+    ],
+)
+def test_the_policy_of_a_static_role_is_held_against_its_target_too(
+    rules: PasswordRules, problem: str, warning: str
+) -> None:
+    kind = engine_type(passwords=rules, rotates=frozenset({"static"}))
+    found = loaded({"f": STANDING}, {"fake": kind})
+    place = "f:4:45: static_roles.one/app.password_policy: policy long "
+    for lines, words in ((found.problems, problem), (found.warnings, warning)):
+        assert [it.line()[: len(place)] for it in lines] == ([place] if words else [])
+        assert all(words in it.line() for it in lines)
+
+
 def test_a_policy_that_fits_is_not_spoken_of() -> None:
     assert told(PasswordRules(max_length=64, safe_length=64, symbols="-!@#")) == ([], [])
