@@ -13,6 +13,7 @@ from leasehold.events.mqtt import MqttPublisher
 from leasehold.leases.store import LeaseStore
 from leasehold.model import Event, EventType
 from leasehold.reconcile.applier import Applier
+from leasehold.reconcile.rotatable import accounts_to_rotate
 from leasehold.removal import Remover
 from leasehold.serving import Serving
 from leasehold.systemd import notify, reloading
@@ -115,13 +116,14 @@ class Upkeep:
                 continue
 
     async def _check(self, name: str) -> None:
-        roles = self._serving.current().bundle.roles.values()
+        bundle = self._serving.current().bundle
         try:
             engine = self._engines.current(name)
         except LeaseholdError:
             return  # a reload took it away meanwhile
         before = engine.health
-        health = await engine.check([role.options for role in roles if role.engine == name])
+        roles = [role.options for role in bundle.roles.values() if role.engine == name]
+        health = await engine.check(roles, accounts_to_rotate(bundle, name))
         await self._ceilings.measure(name)
         if health != before and not health.ok:
             logger.warning("engine %s: %s", name, health.reason)

@@ -45,8 +45,9 @@ class FakeTarget:
     """A server with accounts. `faults[verb]` are met by the next calls, one each, None is well.
 
     `away` refuses every call. `stubborn` accounts answer a revocation as they are told. `missing`
-    are the rights that a check finds lacking. Accounts are listed `page` at a time. Whoever logs in
-    as the administrator needs the password `root`, unless that is empty.
+    are the rights that a check finds lacking, `lacking` those for a rotation, by account. Accounts
+    are listed `page` at a time. Whoever logs in as the administrator needs the password `root`,
+    unless that is empty.
     """
 
     LATE_S = 4.0
@@ -62,6 +63,7 @@ class FakeTarget:
         self.root = ""
         self.version = "1"
         self.missing: tuple[str, ...] = ()
+        self.lacking: dict[str | None, Sequence[str]] = {}
         self.page = 3
         self.ceilings: tuple[Ceiling, ...] = ()
         self.calls: Counter[str] = Counter()
@@ -198,6 +200,10 @@ class FakeEngine(Engine):
             self._target.passwords[username] = password.reveal()
 
         await self._call("rotate_static", work)
+
+    async def check_rotation(self, username: str | None) -> Sequence[str]:
+        await self._call("check_rotation")
+        return self._target.lacking.get(username, ())
 
     async def _call(self, verb: str, work: Any = lambda: None) -> Fault | None:
         """Do `work` unless the fault that is due keeps it from being done."""

@@ -51,7 +51,7 @@ class Proving:
         self.world = world
         self.source = source or TextSource()
         self.serving = Serving(
-            {"fake": engine_type()},
+            {"fake": engine_type(rotates=frozenset({"static"}))},
             world.engines,
             b"key of recipes",
             Methods({}, load_method_class, lambda: 0.0),
@@ -71,10 +71,13 @@ class Proving:
         self.schedule = DrillSchedule(self.drills, self.serving, world.clock)
         self.applier.on_change(self.schedule.wake)
 
-    def write(self, roles: Roles, engines: Mapping[str, Any] = ENGINES) -> None:
+    def write(
+        self, roles: Roles, engines: Mapping[str, Any] = ENGINES, static: Roles | None = None
+    ) -> None:
         self.source.policy = {
             "engines": engines,
             "roles": roles,
+            "static_roles": static or {},
             "identities": {
                 "tests": {"owner": "o", "tenant": "t", "match": [{"unix": {"uid": OPERATOR.uid}}]}
             },
@@ -89,8 +92,14 @@ class Proving:
         await self.drills.start()
         return self
 
-    async def apply(self, roles: Roles, *allow: str, engines: Mapping[str, Any] = ENGINES) -> Plan:
-        self.write(roles, engines)
+    async def apply(
+        self,
+        roles: Roles,
+        *allow: str,
+        engines: Mapping[str, Any] = ENGINES,
+        static: Roles | None = None,
+    ) -> Plan:
+        self.write(roles, engines, static)
         plan = await self.applier.apply(OPERATOR, "tests", checksum=None, allow=allow)
         self._as_served(self.serving.current().number)
         return plan

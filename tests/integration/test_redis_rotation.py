@@ -121,6 +121,36 @@ async def test_without_the_right_at_one_server_the_refusal_says_what_to_grant(
     assert all(server.can_log_in(TURNING, "old") for server in redis_standing)
 
 
+async def test_what_a_rotation_will_need_is_told_before_it(
+    redis_standing: list[RedisServer],
+) -> None:
+    async with opened(turning(*redis_standing)) as engine:
+        assert await engine.check_rotation("billing") == []
+        redis_standing[0].ask("ACL", "SETUSER", "billing", "off")
+        redis_standing[1].ask("ACL", "DELUSER", "billing")
+        redis_standing[1].ask("ACL", "SETUSER", TURNING, "-acl|setuser")
+        off, missing = await engine.check_rotation("billing")
+        assert off.endswith(f":{redis_standing[0].port}: ACL SETUSER billing on")
+        assert f":{redis_standing[1].port} has no user billing" in missing
+        [refused] = await engine.check_rotation(None)
+        where = f"127.0.0.1:{redis_standing[1].port}"
+        line = f"cannot rotate {TURNING} at {where}: ACL SETUSER {TURNING} +acl|setuser"
+        assert refused == line
+        redis_standing[1].ask("ACL", "SETUSER", TURNING, "+acl|setuser")
+        redis_standing[1].ask("ACL", "SETUSER", "billing", "on", ">old")
+        redis_standing[0].ask("ACL", "SETUSER", "billing", "on")
+        assert await engine.check_rotation("billing") == await engine.check_rotation(None) == []
+        assert all(server.can_log_in("billing", "old") for server in redis_standing)
+
+
+async def test_a_server_that_would_forget_the_password_is_told_before_a_rotation() -> None:
+    with redis_server(aclfile=False) as server:
+        server.ask("ACL", "SETUSER", TURNING, "on", ">old", *RIGHTS.split())
+        async with opened(turning(server)) as engine:
+            [line] = await engine.check_rotation(None)
+            assert "has no aclfile" in line
+
+
 async def test_a_password_that_could_not_be_kept_is_not_given() -> None:
     with redis_server() as server:
         stands([server], TURNING, *RIGHTS.split())

@@ -208,6 +208,28 @@ def test_a_static_role_comes_and_goes_with_the_policy(
     assert opens(postgres, renamed)
 
 
+def test_an_account_that_cannot_be_rotated_is_told_before_its_role_is_served(
+    static: Daemon, postgres: PostgresServer
+) -> None:
+    static.start()
+    policy = static.policies / "policy.yaml"
+    policy.write_text(
+        policy.read_text() + "  main/late: {username: late_app, rotation: {every: 30d}}\n"
+    )
+    line = 'there is no such role: CREATE ROLE "late_app" LOGIN'
+    assert "static:main/late: pending, rights are looked at" in leasehold(static, "plan").stdout
+    refused = leasehold(static, "apply", "--yes")
+    assert refused.returncode == 3
+    assert f"rehearsal-failed: static:main/late: cannot rotate late_app, {line}" in refused.stderr
+    assert leasehold(static, "apply", "--yes", "--allow-unsafe", "rehearsal-failed").returncode == 0
+    eventually(lambda: line in leasehold(static, "engines").stdout)
+    postgres.execute("CREATE ROLE late_app LOGIN")
+    try:
+        assert leasehold(static, "rotate", "database/static-creds/late").returncode == 0
+    finally:
+        postgres.execute("DROP ROLE late_app")
+
+
 def test_who_may_read_is_told_like_any_right(static: Daemon) -> None:
     static.start()
     told = asked(static, "can-i", "database/static-creds/billing")

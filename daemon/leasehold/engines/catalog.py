@@ -33,6 +33,18 @@ def load_engine_class(type_name: str) -> type[Engine]:
     return engine_class
 
 
+def make_engine(engine_class: type[Engine], name: str, connection: Mapping[str, Any]) -> Engine:
+    """The engine `name`. Raises ConfigError when its type has no use for the connection."""
+    try:
+        return engine_class(name, connection)
+    except Exception as defect:
+        # A recipe may be older than the plugin; its text may hold secrets (rule L2).
+        raise ConfigError(
+            f"engine {name}: type {engine_class.type} does not take its connection"
+            f" ({type(defect).__name__})"
+        ) from None
+
+
 def _describe(name: str, schema: Mapping[str, Any]) -> EngineType:
     about = schema.get("x-engine", {})
     operations = frozenset(about.get("operations", ["creds"]))

@@ -6,12 +6,14 @@ want accounts (rule Q2).
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from leasehold.engines.catalog import make_engine
 from leasehold.engines.guard import LANE_WAIT_S, MARGIN_S, Guard
-from leasehold.errors import ConfigError, EngineError, EnginePermanent, EngineTemporary, ErrorClass
+from leasehold.engines.lacking import with_lacking
+from leasehold.errors import EngineError, EnginePermanent, EngineTemporary, ErrorClass
 from leasehold.failpoints import hit
 from leasehold.plugin import (
     Account,
@@ -41,7 +43,7 @@ class GuardedEngine:
         self, engine_class: type[Engine], name: str, connection: Mapping[str, Any]
     ) -> None:
         """Make the engine; raises ConfigError when its type has no use for `connection`."""
-        self._engine = engine = _made(engine_class, name, connection)
+        self._engine = engine = make_engine(engine_class, name, connection)
         self._opening = asyncio.Lock()
         self._opened = False
         self._failed: EngineError | None = None
@@ -154,16 +156,27 @@ class GuardedEngine:
         async with self._guard.lane(self._issue_lane):
             return await self._guard.call("login", lambda: self._engine.login(credential))
 
-    async def check(self, roles: Sequence[Mapping[str, Any]]) -> Health:
-        """Try the target, and keep what was found as `health`."""
+    async def check(
+        self, roles: Sequence[Mapping[str, Any]], standing: Iterable[str | None] = ()
+    ) -> Health:
+        """Try the target, and keep what was found as `health`; `standing` are to be rotated."""
         try:
             await self.ready()
-            self.health = await self._guard.call("check", lambda: self._engine.check(roles))
+            health = await self._guard.call("check", lambda: self._engine.check(roles))
+            lacking = [line for name in standing for line in await self.check_rotation(name)]
+            self.health = with_lacking(health, lacking)
             self.failure = None
         except EngineError as error:
             self.failure = error
             self.health = Health(ok=False, reason=error.reason)
         return self.health
+
+    async def check_rotation(self, username: str | None) -> Sequence[str]:
+        """Name what keeps us from rotating an account (see `Engine.check_rotation`)."""
+        await self.ready()
+        return await self._guard.call(
+            "check_rotation", lambda: self._engine.check_rotation(username)
+        )
 
     async def ceilings(self, roles: Mapping[str, Mapping[str, Any]]) -> Sequence[Ceiling]:
         """Measure what the target allows (see `Engine.ceilings`)."""
@@ -235,7 +248,7 @@ class GuardedEngine:
 
     async def opens(self, connection: Mapping[str, Any]) -> bool:
         """Whether the target lets the administrator in with `connection` now."""
-        tried = _made(type(self._engine), self.name, connection)
+        tried = make_engine(type(self._engine), self.name, connection)
         try:
             await self._guard.call("open", tried.open)
         except EngineError:
@@ -246,7 +259,7 @@ class GuardedEngine:
 
     async def _use(self, connection: Mapping[str, Any]) -> None:
         """Put an engine with `connection` in this one's place, once it is open."""
-        old, new = self._engine, _made(type(self._engine), self.name, connection)
+        old, new = self._engine, make_engine(type(self._engine), self.name, connection)
         try:
             await self._guard.call("open", new.open)
         except EngineError:
@@ -283,14 +296,3 @@ class GuardedEngine:
                 await engine.close()
         except (EngineError, TimeoutError):
             logger.info("engine %s did not close in time", self.name)
-
-
-def _made(engine_class: type[Engine], name: str, connection: Mapping[str, Any]) -> Engine:
-    try:
-        return engine_class(name, connection)
-    except Exception as defect:
-        # A recipe may be older than the plugin; its text may hold secrets (rule L2).
-        raise ConfigError(
-            f"engine {name}: type {engine_class.type} does not take its connection"
-            f" ({type(defect).__name__})"
-        ) from None

@@ -269,6 +269,13 @@ class Engine(ABC):
             f"engine type {self.type} rotates no static roles", error_class=ErrorClass.UNSUPPORTED
         )
 
+    async def check_rotation(self, username: str | None) -> Sequence[str]:
+        """Name what keeps us from rotating an account that stands; None is ourselves. Optional.
+
+        One line each, as `Health.missing` has them. Nothing is changed.
+        """
+        return ()
+
     @classmethod
     def rotates(cls) -> frozenset[str]:
         """Which of both are offered: `root`, `static`."""

@@ -107,9 +107,11 @@ class CheckResult(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """Whether accounts of a new or changed role can be made and taken away, and how long it took.
+    """Whether a new or changed role holds, and how long it took to see that.
 
-    `ms` is None where nothing was tried; `message` says why, or what was wrong.
+    That is whether its accounts can be made and taken away, or of a static role and an
+    administrator, whether their passwords can be changed. `ms` is None where nothing was tried;
+    `message` says why, or what was wrong.
     """
 
     address: str

@@ -2,7 +2,8 @@
 
 First the engine rehearses the role, where it can without leaving anything; then a drill makes a
 real account and sees it gone. What went well is remembered, so that an unchanged role is not proved
-again. A target that is away proves nothing and holds nothing up.
+again. Of accounts that stand, and whose passwords are to change, the engine is asked whether it may
+change them. A target that is away proves nothing and holds nothing up.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from leasehold.reconcile.changes import Check, CheckResult, Plan, Unsafe
 from leasehold.reconcile.drill import TTL_S, Drill, Trial, operation_of
 from leasehold.reconcile.objects import role_address
 from leasehold.reconcile.proofs import KIND, Proof, from_document, proof_name, to_prove
+from leasehold.reconcile.rotatable import Rotatable, to_check
 from leasehold.reconcile.safety import REHEARSAL_FAILED
 from leasehold.serving import Prepared, Serving
 
@@ -40,6 +42,16 @@ class _Task:
     role: Role
     name: str
     known: Proof | None
+
+    @property
+    def address(self) -> str:
+        """The role's."""
+        return role_address(self.role)
+
+    @property
+    def engine(self) -> str:
+        """Where it is proved."""
+        return self.role.engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +85,10 @@ class Rehearsal:
 
     async def known(self, plan: Plan, wanted: Bundle) -> Plan:
         """The plan with what is remembered of its roles. No target is touched."""
-        checks = []
+        checks = [
+            _check(each, CheckResult.PENDING, "rights are looked at when it is applied")
+            for each in self._rotatables(wanted)
+        ]
         for task in await self._tasks(wanted):
             known = task.known
             if known is None:
@@ -95,12 +110,19 @@ class Rehearsal:
         `prepared` is served, or not, before this is left. Raises Unavailable when leasehold itself
         cannot prove anything now, or not all of it within `within_s` seconds.
         """
-        tasks = await self._tasks(prepared.bundle)
+        tasks: list[_Task | Rotatable] = [
+            *await self._tasks(prepared.bundle),
+            *self._rotatables(prepared.bundle),
+        ]
         if not tasks:
             yield plan
             return
         async with self._engines.trying(prepared.engines):
             yield _with(plan, await self._prove(tasks, prepared, within_s))
+
+    def _rotatables(self, wanted: Bundle) -> list[Rotatable]:
+        served = self._serving.served
+        return to_check(None if served is None else served.bundle, wanted)
 
     async def _tasks(self, wanted: Bundle) -> list[_Task]:
         served = self._serving.served
@@ -115,11 +137,14 @@ class Rehearsal:
         return [_Task(role, name, proofs.get(name)) for role, name in named]
 
     async def _prove(
-        self, tasks: Sequence[_Task], prepared: Prepared, within_s: float | None
+        self,
+        tasks: Sequence[_Task | Rotatable],
+        prepared: Prepared,
+        within_s: float | None,
     ) -> list[Check]:
         run, by_engine = _Run(prepared), defaultdict(list)
         for task in tasks:
-            by_engine[task.role.engine].append(task)
+            by_engine[task.engine].append(task)
         try:
             async with asyncio.timeout(within_s), asyncio.TaskGroup() as group:
                 for name, mine in by_engine.items():
@@ -136,7 +161,7 @@ class Rehearsal:
                 logger.warning("%s was not proved: %s", check.address, check.message)
         return run.checks
 
-    async def _on_engine(self, name: str, tasks: Sequence[_Task], run: _Run) -> None:
+    async def _on_engine(self, name: str, tasks: Sequence[_Task | Rotatable], run: _Run) -> None:
         engine = run.prepared.engines.engine(name)
         try:
             await engine.probe()
@@ -151,9 +176,12 @@ class Rehearsal:
                 group.create_task(self._one(task, engine, run, lanes))
 
     async def _one(
-        self, task: _Task, engine: GuardedEngine, run: _Run, lanes: asyncio.Semaphore
+        self, task: _Task | Rotatable, engine: GuardedEngine, run: _Run, lanes: asyncio.Semaphore
     ) -> None:
         async with lanes:
+            if isinstance(task, Rotatable):
+                run.checks.append(await _may_rotate(task, engine))
+                return
             known = task.known
             if known is not None and known.holds(self._clock.now_ms(), engine.target_id):
                 run.checks.append(_check(task, CheckResult.OK, known.message, known.ms))
@@ -220,8 +248,21 @@ async def _away(engine: GuardedEngine) -> str:
     return ""
 
 
-def _check(task: _Task, result: CheckResult, message: str, ms: int | None = None) -> Check:
-    return Check(address=role_address(task.role), result=result, ms=ms, message=message)
+async def _may_rotate(task: Rotatable, engine: GuardedEngine) -> Check:
+    """Ask the engine what keeps it from changing these passwords; nothing is changed."""
+    try:
+        lines = [line for name in task.accounts for line in await engine.check_rotation(name)]
+    except EngineError as refusal:
+        away = isinstance(refusal, EngineTemporary)
+        return _check(task, CheckResult.SKIPPED if away else CheckResult.FAILED, refusal.reason)
+    told = "; ".join(line.removesuffix(";") for line in lines)
+    return _check(task, CheckResult.FAILED if lines else CheckResult.OK, told)
+
+
+def _check(
+    task: _Task | Rotatable, result: CheckResult, message: str, ms: int | None = None
+) -> Check:
+    return Check(address=task.address, result=result, ms=ms, message=message)
 
 
 def _with(plan: Plan, checks: Sequence[Check]) -> Plan:

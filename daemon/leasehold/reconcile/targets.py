@@ -15,6 +15,7 @@ from leasehold.engines.registry import Engines
 from leasehold.errors import EngineError, ErrorClass, LeaseholdError
 from leasehold.leases.store import Document, LeaseStore
 from leasehold.reconcile.findings import Kind, Looked, Scope, Sighting, What
+from leasehold.reconcile.rotatable import accounts_to_rotate
 
 DOCUMENT = "target"
 
@@ -73,7 +74,7 @@ class TargetLook:
         roles = [role.options for role in bundle.roles.values() if role.engine == name]
         try:
             engine = self._engines.current(name)
-            health = await engine.check(roles)
+            health = await engine.check(roles, accounts_to_rotate(bundle, name))
             if engine.failure is not None:
                 raise engine.failure
         except LeaseholdError as trouble:

@@ -41,7 +41,7 @@ from leasehold_plugins.mysql.given_up import GivenUp
 from leasehold_plugins.mysql.making import make, renew
 from leasehold_plugins.mysql.preflight import preflight
 from leasehold_plugins.mysql.removal import remove
-from leasehold_plugins.mysql.rotation import give, give_ours
+from leasehold_plugins.mysql.rotation import give, give_ours, lacking
 from leasehold_plugins.mysql.session import Session
 
 PAGE = 1000
@@ -146,6 +146,10 @@ class MysqlEngine(BatchEngine):
     async def rotate_static(self, username: str, password: Secret) -> None:
         """Set the password of an account that stands, at each of its hosts."""
         await self._issuing.run(lambda session: give(session, username, password))
+
+    async def check_rotation(self, username: str | None) -> Sequence[str]:
+        """Look at the rights for an account that stands, and at how it logs in."""
+        return await self._issuing.run(lambda session: lacking(session, username))
 
     async def accounts(self, pattern: str) -> AsyncIterator[str]:
         """Page through the names of accounts, and yield those that match."""

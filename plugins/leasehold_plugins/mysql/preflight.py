@@ -22,7 +22,7 @@ Roles = Sequence[Mapping[str, Any]]
 
 def preflight(session: Session, roles: Roles, *, is_cluster: bool) -> Health:
     """Look at the server, and at the rights that roles with these options need."""
-    granted = _Granted(session)
+    granted = Granted(session)
     missing = [
         *_server(session, is_cluster=is_cluster),
         *_rights(session, granted, roles),
@@ -36,7 +36,7 @@ def preflight(session: Session, roles: Roles, *, is_cluster: bool) -> Health:
     )
 
 
-class _Granted:
+class Granted:
     """The administrator's rights: for the whole server, and on the schema `mysql`."""
 
     def __init__(self, session: Session) -> None:
@@ -91,7 +91,7 @@ def _server(session: Session, *, is_cluster: bool) -> Iterator[str]:
             yield "the server is one of a Galera cluster; name the cluster in connection.cluster"
 
 
-def _rights(session: Session, granted: _Granted, roles: Roles) -> Iterator[str]:
+def _rights(session: Session, granted: Granted, roles: Roles) -> Iterator[str]:
     mariadb = session.server.is_mariadb
     connection_admin = "CONNECTION ADMIN" if mariadb else "CONNECTION_ADMIN"
     if granted.lacks("CREATE USER"):
@@ -129,7 +129,7 @@ def _anonymous(session: Session) -> Iterator[str]:
         )
 
 
-def _definer_right(session: Session, granted: _Granted) -> str | None:
+def _definer_right(session: Session, granted: Granted) -> str | None:
     if session.server.is_mariadb:
         return "SET USER" if granted.lacks("SET USER", "SUPER") else None
     if session.server.numbers < _SET_ANY_DEFINER_SINCE:
@@ -137,7 +137,7 @@ def _definer_right(session: Session, granted: _Granted) -> str | None:
     return "SET_ANY_DEFINER" if granted.lacks("SET_ANY_DEFINER") else None
 
 
-def _groups(session: Session, granted: _Granted, roles: Roles) -> Iterator[str]:
+def _groups(session: Session, granted: Granted, roles: Roles) -> Iterator[str]:
     mariadb = session.server.is_mariadb
     lists = [role["member_of"] for role in roles if "member_of" in role]
     if mariadb:

@@ -39,7 +39,7 @@ from leasehold_plugins.postgresql.pools import Connection, Pools
 from leasehold_plugins.postgresql.preflight import preflight
 from leasehold_plugins.postgresql.rehearsal import rehearse
 from leasehold_plugins.postgresql.removal import Remover, run_together
-from leasehold_plugins.postgresql.rotation import give
+from leasehold_plugins.postgresql.rotation import give, lacking
 
 PAGE = 1000
 
@@ -157,6 +157,13 @@ class PostgresqlEngine(BatchEngine):
         """ALTER ROLE of an account that stands."""
         async with self._pools.issuing() as conn:
             await give(conn, username, password)
+
+    async def check_rotation(self, username: str | None) -> Sequence[str]:
+        """Look at the rights for an account that stands; our own password every role may change."""
+        if username is None:
+            return ()
+        async with self._pools.fresh() as conn:
+            return await lacking(conn, username)
 
     async def rehearse(
         self, role: Mapping[str, Any], expires_at: datetime, password_policy: PasswordPolicy

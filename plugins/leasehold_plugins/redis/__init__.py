@@ -37,7 +37,7 @@ from leasehold_plugins.redis.nodes import Lane, Session
 from leasehold_plugins.redis.nodeset import NodeSet, all_of
 from leasehold_plugins.redis.preflight import preflight
 from leasehold_plugins.redis.removal import NODES, foreign, remove
-from leasehold_plugins.redis.rotation import give
+from leasehold_plugins.redis.rotation import give, lacking
 from leasehold_plugins.redis.trial import try_out
 
 
@@ -53,6 +53,7 @@ class RedisEngine(BatchEngine):
         super().__init__(name, connection)
         self.statement_timeout_s = float(connection.get("statement_timeout", 5))
         self._nodes = NodeSet(connection, self.statement_timeout_s)
+        self._administrator = str(connection["username"])
 
     @property
     def target_id(self) -> str:
@@ -70,8 +71,7 @@ class RedisEngine(BatchEngine):
     async def check(self, roles: Sequence[Mapping[str, Any]] = ()) -> Health:
         """Log in anew everywhere; name rights, settings and rules that are wrong."""
         members = await self._nodes.look()
-        user = str(self.connection["username"])
-        return await preflight(members, roles, user, self._nodes.discover)
+        return await preflight(members, roles, self._administrator, self._nodes.discover)
 
     async def ceilings(self, roles: Mapping[str, Mapping[str, Any]]) -> Sequence[Ceiling]:
         """The clients that a server takes; the same for all roles."""
@@ -169,11 +169,16 @@ class RedisEngine(BatchEngine):
 
     async def rotate_root(self, password: Secret) -> None:
         """Set the password of the user that we are, at every server of the set."""
-        await give(self._nodes, str(self.connection["username"]), password)
+        await give(self._nodes, self._administrator, password, self._administrator)
 
     async def rotate_static(self, username: str, password: Secret) -> None:
         """Set the password of a user that stands, at every server of the set."""
-        await give(self._nodes, username, password)
+        await give(self._nodes, username, password, self._administrator)
+
+    async def check_rotation(self, username: str | None) -> Sequence[str]:
+        """Look at the user, the right to change it, and the aclfile, at every server."""
+        ours = self._administrator
+        return await lacking(self._nodes, ours if username is None else username, ours)
 
     async def accounts(self, pattern: str) -> AsyncIterator[str]:
         """The names at any of the servers; there are no pages, `ACL USERS` gives all at once.

@@ -5,7 +5,7 @@ one and saves it, and the old one goes when the new one opens all of them. Where
 lost answer cuts in, one of both opens every server: the old one before that, the new one after it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from hashlib import sha256
 
 from redis.exceptions import NoPermissionError
@@ -18,21 +18,21 @@ from leasehold.plugin import (
     Secret,
     failpoint,
 )
-from leasehold_plugins.redis.errors import refused
+from leasehold_plugins.redis.errors import Away, right
 from leasehold_plugins.redis.lookout import Member
 from leasehold_plugins.redis.nodes import Lane, Session
 from leasehold_plugins.redis.nodeset import NO_PRIMARY, NodeSet, all_of
 from leasehold_plugins.redis.preflight import MAKES_NOTHING
 
 
-async def give(nodes: NodeSet, username: str, password: Secret) -> None:
+async def give(nodes: NodeSet, username: str, password: Secret, administrator: str) -> None:
     """Have `password` alone open every server for the user. Raises EngineError.
 
     After an error without an unknown outcome no server was told anything.
     """
     members = await nodes.look()
     try:
-        await _check(nodes, members, username)
+        await _check(nodes, members, username, administrator)
     except EngineTemporary as error:
         raise EngineTemporary(f"{error.reason}; a password changes everywhere or not") from error
     clear = password.reveal()
@@ -48,10 +48,27 @@ async def give(nodes: NodeSet, username: str, password: Secret) -> None:
         raise EngineTemporary(error.reason, outcome_unknown=True) from error
 
 
-async def _check(nodes: NodeSet, members: Sequence[Member], username: str) -> None:
+async def lacking(nodes: NodeSet, username: str, administrator: str) -> list[str]:
+    """What keeps us from giving the user a password, at each server that can be reached."""
+    members = await nodes.members()
+    found = await nodes.each(members, Lane.ISSUING, _able(username, administrator))
+    told = [result.reason for result in found if isinstance(result, EnginePermanent)]
+    return [*told, *(refusal.reason for refusal in _unsaved(members))]
+
+
+async def _check(
+    nodes: NodeSet, members: Sequence[Member], username: str, administrator: str
+) -> None:
     """Raise EngineError unless every server is there, and can change and keep the password."""
     if not any(its.primary for its in members):
         raise EngineTemporary(NO_PRIMARY)
+    all_of(await nodes.each(members, Lane.ISSUING, _able(username, administrator), save=True))
+    for refusal in _unsaved(members):
+        raise refusal
+
+
+def _able(username: str, administrator: str) -> Callable[[Session], Awaitable[None]]:
+    """What raises EnginePermanent at a server that cannot change the password."""
 
     async def work(session: Session) -> None:
         found = await session.ask("ACL", "GETUSER", username)
@@ -68,12 +85,20 @@ async def _check(nodes: NodeSet, members: Sequence[Member], username: str) -> No
             )
         [reply] = await session.run(MAKES_NOTHING)
         if isinstance(reply, NoPermissionError):
-            raise refused(reply, MAKES_NOTHING, session.where)
-
-    all_of(await nodes.each(members, Lane.ISSUING, work, save=True))
-    for its in members:
-        if not its.node.has_file:
             raise EnginePermanent(
+                f"cannot rotate {username} at {session.where}: ACL SETUSER {administrator}"
+                f" +{right(MAKES_NOTHING)}",
+                error_class=ErrorClass.DENIED,
+            )
+
+    return work
+
+
+def _unsaved(members: Sequence[Member]) -> Iterator[EnginePermanent]:
+    """Why servers that were asked would not keep the password."""
+    for its in members:
+        if not isinstance(its.seen, Away) and not its.node.has_file:
+            yield EnginePermanent(
                 f"Redis at {its.node} has no aclfile, so a restart would bring the old password"
                 " back: write `aclfile /path/users.acl` into redis.conf, and restart",
                 error_class=ErrorClass.UNSUPPORTED,

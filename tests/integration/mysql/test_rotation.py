@@ -53,7 +53,7 @@ async def test_without_the_right_the_refusal_says_what_to_grant(mysql: MysqlServ
     mysql.execute("CREATE USER billing@'%' IDENTIFIED BY 'old'")
     try:
         async with weak(mysql, "turning", "GRANT SELECT ON *.*") as engine:
-            with pytest.raises(EnginePermanent, match="GRANT CREATE USER"):
+            with pytest.raises(EnginePermanent, match=r"GRANT (UPDATE|CREATE USER) ON"):
                 await engine.rotate_static("billing", NEW)
     finally:
         mysql.execute("DROP USER billing@'%'", "DROP USER turning@'%'")
