@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -159,6 +160,52 @@ async def test_nobody_gets_in_between_the_end_of_the_sessions_and_the_drop(
             pass
         session.close()
     assert alive == 0
+
+
+async def test_valid_until_keeps_new_logins_out_and_ends_no_session(
+    engine: PostgresqlEngine, postgres: PostgresServer
+) -> None:
+    """So it is the second line, and the end of sessions is the revocation's work."""
+    account = EngineContract.account(engine, READER)
+    issued = await EngineContract.issue(engine, account)
+    password = issued.credential["password"]
+    assert isinstance(password, Secret)
+    with postgres.connect(user=account.name, password=password.reveal()) as session:
+        await engine.renew(account, datetime.now(UTC) - timedelta(minutes=1))
+        assert not await engine.login(issued.credential)
+        session.execute("SELECT 1")
+        assert await engine.revoke(account) == REMOVED
+        with pytest.raises(psycopg.OperationalError):
+            session.execute("SELECT 1")
+
+
+LISTS = {
+    "TABLE items": "pg_class",
+    "SEQUENCE numbers": "pg_class",
+    "LARGE OBJECT 7": "pg_largeobject_metadata",
+    "DATABASE app": "pg_database",
+    "SCHEMA public": "pg_namespace",
+    "FUNCTION f": "pg_proc",
+    "LANGUAGE sql": "pg_language",
+    "TYPE mood": "pg_type",
+    "TABLESPACE fast": "pg_tablespace",
+    "FOREIGN SERVER other": "pg_foreign_server",
+    "PARAMETER work_mem": "pg_parameter_acl",
+}
+
+
+def test_rights_of_each_account_fill_a_row_where_the_catalogue_has_no_room_beside_it(
+    postgres: PostgresServer,
+) -> None:
+    """Without a TOAST table a row has to fit into a page, and so has its list of rights."""
+    query = "SELECT relname FROM pg_class WHERE relkind = 'r' AND reltoastrelid = 0"
+    in_a_page = {name for (name,) in postgres.execute(query)}
+    assert "pg_attribute" in in_a_page, "rights on columns"
+    make = "CREATE ROLE {{name}} LOGIN PASSWORD '{{password}}' VALID UNTIL {{expiration}}"
+    for what, catalogue in LISTS.items():
+        grant = f"GRANT ALL ON {what} TO {{{{name}}}}"
+        [told] = PostgresqlEngine.lint({"creation_statements": [make, grant]})
+        assert ("(SQLSTATE 54000)" in told) == (catalogue in in_a_page), what
 
 
 async def test_who_may_not_read_pg_authid_can_be_the_administrator(

@@ -20,11 +20,11 @@ _GRANT_ON = re.compile(
     r"\bgrant\b(?!\s+option)[^;]*?\bon\s+(?:all\s+)?(?P<kind>\w*)", re.IGNORECASE
 )
 _LONG_LISTS = re.compile(
-    r"(?:database|schema|function|procedure|routine|language|type|domain|tablespace|foreign|large"
+    r"(?:database|schema|function|procedure|routine|language|type|domain|tablespace|foreign"
     r"|parameter)s?",
     re.IGNORECASE,
 )
-"""What has its rights in a catalogue whose rows may be longer than a page; tables have not."""
+"""What has its rights in a catalogue with TOAST, which tables and large objects have not."""
 
 
 def creation(role: Mapping[str, Any], name: str, secret: str, expiry: str) -> list[str]:
