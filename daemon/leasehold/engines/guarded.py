@@ -59,6 +59,7 @@ class GuardedEngine:
         self.renewable = engine.renewable
         self.rehearses = engine_class.rehearses()
         self.rotates = engine_class.rotates()
+        self.checks_rotation = engine_class.check_rotation is not Engine.check_rotation
         self.root_secret = engine.root_secret
         self.standing_passwords = engine.standing_passwords
         self.statement_timeout_s = engine.statement_timeout_s

@@ -100,7 +100,7 @@ class CheckResult(StrEnum):
     OK = "ok"
     FAILED = "failed"
     SKIPPED = "skipped"
-    """Its target is away, so nothing was proved."""
+    """Nothing was proved: the target is away, or the engine cannot tell beforehand."""
     PENDING = "pending"
     """An apply proves it."""
 

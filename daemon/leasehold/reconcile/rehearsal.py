@@ -250,6 +250,8 @@ async def _away(engine: GuardedEngine) -> str:
 
 async def _may_rotate(task: Rotatable, engine: GuardedEngine) -> Check:
     """Ask the engine what keeps it from changing these passwords; nothing is changed."""
+    if not engine.checks_rotation:
+        return _check(task, CheckResult.SKIPPED, f"{engine.type} tells it at the rotation")
     try:
         lines = [line for name in task.accounts for line in await engine.check_rotation(name)]
     except EngineError as refusal:

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from component.reconcile.test_rehearsal import results, serving
-from fakes.clock import on_virtual_time
-from fakes.engine import Fault
-from fakes.proving import READER
+from fakes.clock import on_virtual_time, virtual_clock
+from fakes.engine import FakeEngine, Fault
+from fakes.proving import READER, Proving
+from fakes.world import World
 from leasehold.errors import Unsafe
+from leasehold.plugin import Engine
 from leasehold.reconcile.changes import CheckResult
 
 BILLING = {"main/billing": {"username": "billing_app", "rotation": {"every": "30d"}}}
@@ -43,6 +45,25 @@ async def test_only_what_is_new_or_changed_is_looked_at(tmp_path: Path) -> None:
         assert not results(await proving.apply(READER, static=slower))
         with pytest.raises(Unsafe, match="cannot rotate billing_app"):
             await proving.apply(READER, static=PAIR)
+
+
+class SilentEngine(FakeEngine):
+    check_rotation = Engine.check_rotation
+
+
+class SilentWorld(World):
+    engine_class = SilentEngine
+
+
+@on_virtual_time
+async def test_of_an_engine_that_cannot_look_nothing_is_said_to_be_well(tmp_path: Path) -> None:
+    async with SilentWorld(tmp_path, virtual_clock()) as world:
+        proving = await Proving(world).serve()
+        [check] = (await proving.apply(READER, static=BILLING)).checks
+        assert (check.result, check.message) == (
+            CheckResult.SKIPPED,
+            "fake tells it at the rotation",
+        )
 
 
 @pytest.mark.parametrize(
