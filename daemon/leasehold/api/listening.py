@@ -5,11 +5,11 @@ import fcntl
 import grp
 import os
 import socket
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from leasehold.errors import ConfigError
+from leasehold.places import check_ancestors, check_directory
 
 BACKLOG = 512
 PATH_BYTES = 107
@@ -85,25 +85,10 @@ def _prepare_directory(spec: SocketSpec) -> None:
             if spec.group is not None:
                 os.chown(folder, -1, _group_id(spec.group))
             folder.chmod(0o750)
-        for place in (folder.resolve(), *folder.resolve().parents):
-            _check_directory(place)
+        check_directory(folder, "socket")
+        check_ancestors(folder, "socket")
     except OSError as error:
         raise ConfigError(f"{folder}: cannot hold the socket ({error.strerror})") from error
-
-
-def _check_directory(place: Path) -> None:
-    info = place.stat()
-    if info.st_uid not in (0, os.geteuid()):
-        raise ConfigError(
-            f"{place}: belongs to uid {info.st_uid}, who could replace the socket; allowed are"
-            " root and the daemon's user"
-        )
-    open_to_others = info.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    if open_to_others and not info.st_mode & stat.S_ISVTX:
-        raise ConfigError(
-            f"{place}: others may write it (mode {stat.S_IMODE(info.st_mode):04o}) and could"
-            f" replace the socket; run chmod go-w {place}"
-        )
 
 
 def _group_id(name: str) -> int:

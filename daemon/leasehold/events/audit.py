@@ -37,6 +37,7 @@ from leasehold.events.audit_rotation import (
 )
 from leasehold.keys.keyfile import sync_directory
 from leasehold.model import AuditHead, Event
+from leasehold.places import check_private
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ class FileAudit:
         self._not_before: datetime | None = None
         try:
             clear_up(path)
+            check_private(path)
             self._head, flagged, self.store_knew = _resume(path, key, head)
             self.found = self._head.seq
             self._first, self._since = _beginning(path, key, self._head.seq + 1)

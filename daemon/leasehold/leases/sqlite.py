@@ -44,6 +44,7 @@ class SQLiteStore(MatchingReads):
             self._lock = sqlite_files.lock(state_dir)
             undo.callback(os.close, self._lock)
             try:
+                sqlite_files.make(self._path)
                 self._db = undo.enter_context(contextlib.closing(sqlite_files.connect(self._path)))
                 sqlite_files.migrate(self._db)
                 rows = sqlite_rows.Rows(key.derive("row mac"))

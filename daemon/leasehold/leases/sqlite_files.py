@@ -13,15 +13,20 @@ from leasehold.errors import ConfigError, Unavailable
 from leasehold.failpoints import hit
 from leasehold.leases.tokens import Token
 from leasehold.model import Lease
+from leasehold.places import check_ancestors, check_private
 
 DATABASE = "leases.db"
 RESERVE = "reserve"
+LOCK = "lock"
+FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", LOCK, RESERVE)
+"""What the store has in the state directory."""
 RESERVE_BYTES = 16 << 20
 """Kept back so that revocations can still be written on a full disk (rule D1)."""
 FLOOR_BYTES = 64 << 20
 """Below this much free space no new lease is written."""
 LOG_PAGES = 8_000
 """How long SQLite's log may grow, in pages of 4 KiB, when the writer finds no time to merge it."""
+_MAKING = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOUNTS = Path("/proc/self/mounts")
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "afs"}
 
@@ -36,7 +41,8 @@ def check_room(old: Lease | Token | None, new: Lease | Token, *, full: bool) -> 
 
 
 def prepare(state_dir: Path) -> None:
-    """Make the state directory, or refuse one that others may read or that is on the network.
+    """Make the state directory, or refuse one that others may read, or could have put something
+    into, or that is on the network.
 
     Raises ConfigError with the command that mends it.
     """
@@ -50,6 +56,9 @@ def prepare(state_dir: Path) -> None:
     if info.st_mode & 0o077:
         mode = stat.S_IMODE(info.st_mode)
         raise ConfigError(f"{state_dir}: has mode {mode:04o}; run chmod 0700 {state_dir}")
+    check_ancestors(state_dir, "state directory")
+    for name in FILES:
+        check_private(state_dir / name)
     kind = filesystem(state_dir.resolve())
     if kind in _NETWORK:
         raise ConfigError(f"{state_dir}: is on {kind}; SQLite needs a local filesystem")
@@ -60,7 +69,7 @@ def lock(state_dir: Path) -> int:
 
     Raises ConfigError when another daemon serves it.
     """
-    handle = os.open(state_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(state_dir / LOCK, _MAKING, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -73,6 +82,15 @@ def lock(state_dir: Path) -> int:
     os.truncate(handle, 0)
     os.write(handle, f"{os.getpid()}\n".encode())
     return handle
+
+
+def make(path: Path) -> None:
+    """Make an empty database, unless there is a file.
+
+    SQLite would make one for all whom the umask allows; its other files get the mode of this one.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, _MAKING | os.O_EXCL, 0o600))
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -125,7 +143,7 @@ def keep_reserve(state_dir: Path) -> bool:
 
 def _make_reserve(path: Path) -> None:
     with contextlib.suppress(OSError):
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(path, _MAKING, 0o600)
         try:
             os.posix_fallocate(handle, 0, RESERVE_BYTES)
         except OSError:

@@ -99,6 +99,7 @@ async def test_a_store_under_another_key_is_refused(home) -> None:
 def test_a_file_that_is_no_store_is_refused(home, content) -> None:
     home.path.parent.mkdir(mode=0o700)
     home.path.write_bytes(content)
+    home.path.chmod(0o600)
     assert "not a usable store" in refusal(home.path.parent)
     assert home.path.read_bytes() == content
 
