@@ -6,7 +6,8 @@ FORM = "a duration such as 90s, 15m, 1h30m or 7d, or whole seconds"
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _COUNT = "([0-9]{1,18})"
 _PARTS = re.compile("".join(f"(?:{_COUNT}{unit})?" for unit in _UNITS))
-_SECONDS = re.compile(_COUNT)
+_SECONDS = re.compile("0|[1-9][0-9]{0,17}")
+"""To YAML 1.1 a bare 010 is eight."""
 
 
 def seconds(value: int | str) -> int:
