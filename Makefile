@@ -43,6 +43,12 @@ fuzz: $(STAMP) ## Send 20,000 requests at random to a real daemon (about ten min
 	@tools/servers
 	FUZZ_REQUESTS=$${FUZZ_REQUESTS:-20000} $(BIN)/python -m pytest -q -s tests/integration/test_fuzz.py $(ARGS)
 
+.PHONY: models
+models: $(STAMP) ## Search models and fuzz parsers for as long as a release is held to (hours)
+	LEASEHOLD_EXAMPLES=$${LEASEHOLD_EXAMPLES:-400} $(BIN)/python -m pytest -s -n $(JOBS) --dist worksteal \
+	  tests/component/test_*_life.py tests/component/test_interleavings.py tests/component/leases/test_upgrading.py \
+	  tests/unit/test_fuzzed.py $(ARGS)
+
 .PHONY: chaos
 chaos: $(STAMP) ## Break things under load, and count what is left (about 20 minutes)
 	@tools/servers

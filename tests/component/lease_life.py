@@ -184,6 +184,23 @@ class LeaseLife(LifeModel):
             lease = leases[pick % len(leases)]
             self.target_of(lease.path).make(lease.account, self.clock.wall(lease.expires_ms))
 
+    @rule(lease_id=held)
+    def account_is_dropped_by_hand(self, lease_id: str) -> None:
+        """Its lease lives on, and ends as any other."""
+        account = self.do(self.world.lease(lease_id)).account
+        self.target_of(lease_id).drop(account)
+        self.dropped.add(account)
+
+    @rule(path=paths)
+    def the_wall_clock_steps(self, path: str) -> None:
+        """Nothing is issued until it has settled; all else goes on."""
+        self.clock.suspect = True
+        assert isinstance(self.attempt(self.world.issue(path)), LeaseholdError)
+
+    @rule()
+    def the_wall_clock_settles(self) -> None:
+        self.clock.suspect = False
+
     @rule(lease_id=held, stays=st.booleans())
     def account_cannot_go(self, lease_id: str, stays: bool) -> None:
         account = self.do(self.world.lease(lease_id)).account

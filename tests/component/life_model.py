@@ -73,6 +73,7 @@ class LifeModel(RuleBasedStateMachine):
         self.known: dict[str, Known] = {}
         self.lost: set[str] = set()  # active, but a crash came before the delivery
         self.seen: dict[str, int] = {}
+        self.dropped: set[str] = set()  # accounts that somebody took away at the target
         self.do(self.world.start())
 
     def teardown(self) -> None:
@@ -115,7 +116,7 @@ class LifeModel(RuleBasedStateMachine):
         """Whether nothing stands in the way of a request for `path`."""
         mount, _, role, *_ = path.split("/")
         found = self.world.generation.bundle.roles.get((mount, role))
-        if found is None or self.target_of(path).away:
+        if found is None or self.target_of(path).away or self.clock.suspect:
             return False
         return not self.world.engines.current(found.engine).breaker.is_open
 
@@ -170,6 +171,7 @@ class LifeModel(RuleBasedStateMachine):
                 assert lease.expires_ms <= known.deadline_ms
 
     def let_settle(self) -> None:
+        self.clock.suspect = False
         for target in self.world.targets.values():
             target.away = False
             target.stubborn.clear()
@@ -177,7 +179,7 @@ class LifeModel(RuleBasedStateMachine):
         self.do(self.compare())
 
     async def compare(self) -> None:
-        await self.world.assert_accounts_agree()
+        await self.world.assert_accounts_agree(self.dropped)
         audited, now_ms = await self.world.audited(), self.clock.now_ms()
         for lease in await self.world.leases():
             known = self.known.get(lease.id)

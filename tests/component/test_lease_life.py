@@ -1,7 +1,7 @@
 """The machine of `lease_life` finds nothing, and finds each bug that is planted."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,18 +15,21 @@ from fakes.ledger import Ledger
 from fakes.world import World
 from leasehold.access import Access
 from leasehold.leases.store import Change
-from leasehold.model import Caller, Lease, LeaseState
+from leasehold.model import Caller, Cause, Lease, LeaseState
 from leasehold.plugin import Account, EngineTemporary, Removal, Stage
+from leasehold.removal import Attempt
 
 EXAMPLES = int(os.environ.get("LEASEHOLD_EXAMPLES", "40"))
+STEPS = 500 if "LEASEHOLD_EXAMPLES" in os.environ else 40
 COURSE = settings(
     max_examples=EXAMPLES,
-    stateful_step_count=40,
+    stateful_step_count=STEPS,
     suppress_health_check=list(HealthCheck),
 )
 UNTIL_FOUND = settings(
     COURSE,
     max_examples=2_000,
+    stateful_step_count=40,
     phases=[Phase.generate],
     database=None,
     print_blob=False,
@@ -35,7 +38,7 @@ UNTIL_FOUND = settings(
 
 TestLeaseLife = LeaseLife.TestCase
 TestLeaseLife.settings = COURSE
-TestLeaseLife.pytestmark = pytest.mark.timeout(max(600, 2 * EXAMPLES))
+TestLeaseLife.pytestmark = pytest.mark.timeout(max(600, 60 * EXAMPLES))
 
 
 class DropsRevocations(FakeEngine):
@@ -129,6 +132,35 @@ class GivesUp(BadLedger):
         return replace(change, new=new)
 
 
+class AnswersBeforeAudit(BadLedger):
+    """The audit is written a moment after the change."""
+
+    async def spoil_one(self, write: Any, change: Change) -> None:
+        await write(replace(change, events=()))
+        self.record_soon(*change.events)
+
+    def spoilt(self, change: Change) -> Change:
+        self.record_soon(*change.events)
+        return replace(change, events=())
+
+
+class EndsBeforeDrop(World):
+    """A lease is over in the ledger before its account is dropped."""
+
+    async def start(self) -> None:
+        await super().start()
+        remover = self.remover
+        attempt = remover.attempt
+
+        async def bad(leases: Iterable[Lease]) -> list[Attempt]:
+            some, now_ms = list(leases), self.clock.now_ms()
+            removed = Removal(stage=Stage.REMOVED)
+            await remover.settle([Attempt(it, removed, now_ms) for it in some], Cause.TTL)
+            return await attempt(some)
+
+        remover.attempt = bad  # type: ignore[method-assign]
+
+
 class OwnsEverything(Access):
     """Every known caller counts as the holder."""
 
@@ -136,8 +168,8 @@ class OwnsEverything(Access):
         return bool(self.identities(caller))
 
 
-def planted(**parts: type) -> type[LeaseLife]:
-    world = type("BadWorld", (World,), parts)
+def planted(*, world_class: type = World, **parts: type) -> type[LeaseLife]:
+    world = type("BadWorld", (world_class,), parts)
     return type("BadLife", (LeaseLife,), {"world_class": world})
 
 
@@ -149,6 +181,8 @@ BUGS: Sequence[dict[str, type]] = (
     {"ledger_class": TellsTwice},
     {"ledger_class": GrowsDeadlines},
     {"ledger_class": GivesUp},
+    {"ledger_class": AnswersBeforeAudit},
+    {"world_class": EndsBeforeDrop},
     {"access_class": OwnsEverything},
 )
 

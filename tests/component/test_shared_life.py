@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, rule
 
 from component.life_model import LifeModel
-from component.test_lease_life import COURSE
+from component.test_lease_life import COURSE, EXAMPLES
 from component.test_sharing import AGAIN
 from fakes.clock import FakeClock
 from fakes.engine import Fault
@@ -154,4 +154,4 @@ class SharedLife(LifeModel):
 
 TestSharedLife = SharedLife.TestCase
 TestSharedLife.settings = COURSE
-TestSharedLife.pytestmark = pytest.mark.timeout(600)
+TestSharedLife.pytestmark = pytest.mark.timeout(max(600, 60 * EXAMPLES))

@@ -104,6 +104,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._brought.append((callback, args, context))
         self._write_to_self()
 
+    def at_rest(self) -> bool:
+        """Called when all wait for time, or for ever; true when this gave somebody work."""
+        return False
+
     def take_what_threads_brought(self) -> bool:
         """Whether there was anything."""
         found = bool(self._brought)
@@ -122,6 +126,8 @@ class _Leaping(selectors.DefaultSelector):
         if timeout is not None and timeout <= 0:
             return []
         if self._loop.take_what_threads_brought():
+            return []
+        if not self._loop.busy and self._loop.at_rest():
             return []
         if self._loop.busy or timeout is None:
             ready = super().select(STUCK_S if self._loop.busy else 1.0)
