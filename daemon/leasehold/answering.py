@@ -125,7 +125,8 @@ def answering_of(
         QuarantineHandlers(quarantine, clock),
         ReplacingHandlers(replacing, handlers),
     )
-    return Answering(Dispatcher(table, metrics, tokens), tokens, response, quarantine)
+    dispatcher = Dispatcher(table, metrics, tokens, loops.pauses.caught_up)
+    return Answering(dispatcher, tokens, response, quarantine)
 
 
 def quarantine_of(core: Core, loops: Reconciling, search: AuditSearch) -> Quarantine:

@@ -16,17 +16,17 @@ import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from leasehold import due
 from leasehold.clock import Clock
+from leasehold.due import Batch
 from leasehold.engines.guarded import GuardedEngine
 from leasehold.errors import EngineError, LeaseholdError
 from leasehold.failpoints import reach
-from leasehold.leases import lifecycle
-from leasehold.leases.store import Change, LeaseStore
+from leasehold.leases.store import LeaseStore
 from leasehold.loops import Progress
-from leasehold.model import Cause, Event, EventType, Lease, LeaseState
-from leasehold.removal import Attempt, Remover, is_overdue
+from leasehold.model import Cause, Lease, LeaseState
+from leasehold.removal import Remover
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +38,6 @@ ROUND = 20
 TICK_S = 1.0
 BUSY_S = 0.05
 """How long to wait when all that is due is being worked on by somebody else."""
-PUT_OFF_MS = 300_000
-"""How far leases are put off while their target is away; its return does not wait for this."""
 
 
 class ExpiryWorker:
@@ -53,6 +51,8 @@ class ExpiryWorker:
         self._hurry = asyncio.Event()
         self._away: defaultdict[str, set[GuardedEngine]] = defaultdict(set)
         self._drained: set[str] = set()
+        self._looked_ms: defaultdict[str, int] = defaultdict(int)
+        self._looked = asyncio.Event()
         self._progress = Progress()
 
     def lag_s(self) -> float:
@@ -73,6 +73,17 @@ class ExpiryWorker:
         self._drained.clear()
         self.hurry()
 
+    async def due_tried(self) -> None:
+        """Return when all that is due now has been tried once, whatever came of it.
+
+        For ever if `run` does not, or if a target takes for ever.
+        """
+        now_ms = self._clock.now_ms()
+        self.hurry()
+        for engine in await self._live_engines():
+            while self._looked_ms[engine] < now_ms:
+                await self._looked.wait()
+
     async def run(self) -> None:
         """Keep one worker for each engine with live leases; never returns."""
         self._store.subscribe(self._wake.set)
@@ -87,7 +98,7 @@ class ExpiryWorker:
                         task.add_done_callback(lambda _: self._wake.set())
                         workers[name] = task
                 await self._wake.wait()
-                await asyncio.sleep(TICK_S if workers else 0)
+                await self._rest(TICK_S if workers else 0)
 
     async def _live_engines(self) -> Sequence[str]:
         while True:
@@ -104,6 +115,7 @@ class ExpiryWorker:
 
     async def _serve_until_none(self, engine: str) -> None:
         while True:
+            began_ms = self._clock.now_ms()
             try:
                 await reach("expiry.sweep")
                 await self.sweep(engine)
@@ -117,12 +129,20 @@ class ExpiryWorker:
                 # The guard of this task: whatever is wrong with one round, leases must end.
                 logger.exception("expiry of %s: a defect of leasehold", engine)
                 next_ms = self._clock.now_ms() + int(TICK_S * 1000)
+            # Where no lease is left none is due, whenever the look began.
+            self._looked_ms[engine] = self._clock.now_ms() if next_ms is None else began_ms
+            self._looked.set()
+            self._looked = asyncio.Event()
             if next_ms is None:
                 return
             left_s = (next_ms - self._clock.now_ms()) / 1000
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(max(left_s, BUSY_S), TICK_S)):
-                    await self._hurry.wait()
+            await self._rest(min(max(left_s, BUSY_S), TICK_S))
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, but no longer than until something is due that was not."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
 
     async def sweep(self, engine: str) -> None:
         """Do all that is due for one engine now.
@@ -136,7 +156,7 @@ class ExpiryWorker:
             await self._drain(engine)
         pages = _Pages()
         while not pages.ended:
-            batches: list[_Batch] = []
+            batches: list[Batch] = []
             lanes = (self._take_away(engine, pages, batches) for _ in range(LANES))
             try:
                 results: list[object] = [*await asyncio.gather(*lanes, return_exceptions=True)]
@@ -150,9 +170,9 @@ class ExpiryWorker:
                 if isinstance(result, BaseException):
                     raise result
 
-    async def _take_away(self, engine: str, pages: "_Pages", batches: list["_Batch"]) -> None:
+    async def _take_away(self, engine: str, pages: "_Pages", batches: list[Batch]) -> None:
         while len(batches) < ROUND and (leases := await self._take_due(engine, pages)):
-            batch = _Batch(leases, self._clock.now_ms())
+            batch = Batch(leases, self._clock.now_ms())
             batches.append(batch)
             await reach("expiry.selected")
             self._progress.note(engine)
@@ -191,38 +211,26 @@ class ExpiryWorker:
         async with pages.turning:
             while not taken and not pages.ended:
                 with self._remover.claims.watch() as touched:
-                    due = await self._store.due(engine, self._clock.now_ms(), BATCH, pages.last)
-                taken = self._remover.claims.take(item for item in due if item.id not in touched)
-                pages.ended = len(due) < BATCH
-                pages.last = due[-1] if due else None
+                    found = await self._store.due(engine, self._clock.now_ms(), BATCH, pages.last)
+                taken = self._remover.claims.take(item for item in found if item.id not in touched)
+                pages.ended = len(found) < BATCH
+                pages.last = found[-1] if found else None
         return taken
 
-    async def _write_down(self, batch: "_Batch") -> list[object]:
+    async def _write_down(self, batch: Batch) -> list[object]:
         """Write what became of a batch; what the ledger refuses of one kind keeps no other."""
         return [
             *await asyncio.gather(
                 self._remover.settle(batch.attempts, Cause.TTL),
                 self._revoke_abandoned(batch.abandoned, batch.now_ms),
-                self._store.write_many([_deferred(lease, batch.now_ms) for lease in batch.away]),
-                self._warn(batch.warned, batch.now_ms),
+                self._store.write_many([due.deferred(each, batch.now_ms) for each in batch.away]),
+                self._store.write_many([due.warned(each, batch.now_ms) for each in batch.warned]),
                 return_exceptions=True,
             )
         ]
 
-    async def _warn(self, leases: Sequence[Lease], now_ms: int) -> None:
-        changes = []
-        for lease in leases:
-            new = lifecycle.warn(lease)
-            told = Event.new(EventType.EXPIRING, now_ms, new)
-            changes.append(Change(old=lease, new=new, events=(told,), may_delay_audit=True))
-        await self._store.write_many(changes)
-
     async def _revoke_abandoned(self, leases: Sequence[Lease], now_ms: int) -> None:
-        changes = []
-        for lease in leases:
-            new = lifecycle.revoke(lease, now_ms, Cause.ISSUE_FAILED, unproven=True)
-            told = Event.new(EventType.ISSUE_FAILED, now_ms, new, why="the intent was abandoned")
-            changes.append(Change(old=lease, new=new, events=(told,), may_delay_audit=True))
+        changes = [due.abandoned(lease, now_ms) for lease in leases]
         written = await self._store.write_many(changes)
         await self._remover.remove([change.new for change in written])
 
@@ -248,27 +256,6 @@ class ExpiryWorker:
                 return
 
 
-@dataclass(slots=True)
-class _Batch:
-    """Leases that were due at `now_ms`, and how they fared."""
-
-    leases: Sequence[Lease]
-    now_ms: int
-    away: Sequence[Lease] = ()
-    abandoned: Sequence[Lease] = ()
-    attempts: Sequence[Attempt] = ()
-
-    @property
-    def warned(self) -> Sequence[Lease]:
-        """Those that are due only to tell their holders that the end is near."""
-        return [lease for lease in self.leases if _only_warned(lease, self.now_ms)]
-
-    @property
-    def over(self) -> Sequence[Lease]:
-        """All others."""
-        return [lease for lease in self.leases if not _only_warned(lease, self.now_ms)]
-
-
 class _Pages:
     """How far the lanes of one sweep have read together."""
 
@@ -276,24 +263,3 @@ class _Pages:
         self.turning = asyncio.Lock()
         self.last: Lease | None = None
         self.ended = False
-
-
-def _only_warned(lease: Lease, now_ms: int) -> bool:
-    """Whether the lease is due only to tell its holder that the end is near."""
-    return lease.state is LeaseState.ACTIVE and now_ms < lease.expires_ms
-
-
-def _deferred(lease: Lease, now_ms: int) -> Change:
-    """The lease, ending and put off; first only until it is overdue, so that this is told."""
-    new, events = lease, []
-    if lease.state in lifecycle.NOT_ENDING:
-        cause = Cause.TTL if lease.state is LeaseState.ACTIVE else Cause.ISSUE_FAILED
-        new = lifecycle.revoke(lease, now_ms, cause, unproven=lease.state is LeaseState.PENDING)
-        events.append(Event.new(EventType.REVOKING, now_ms, new))
-    if is_overdue(new, now_ms):
-        new = lifecycle.mark_overdue(new)
-        events.append(Event.new(EventType.OVERDUE, now_ms, new))
-    overdue_ms = new.expires_ms + lifecycle.OVERDUE_MS + 1
-    next_ms = overdue_ms if overdue_ms > now_ms else now_ms + PUT_OFF_MS
-    new = lifecycle.defer(new, next_ms, "the target is away")
-    return Change(old=lease, new=new, events=tuple(events), may_delay_audit=True)

@@ -172,6 +172,7 @@ class EventType(StrEnum):
     CEILING_NEAR = "ceiling-near"
     CLOCK_SUSPECT = "clock-suspect"
     CLOCK_SETTLED = "clock-settled"
+    PAUSED = "paused"
     QUARANTINE_BEGUN = "quarantine-begun"
     QUARANTINE_RELEASING = "quarantine-releasing"
     QUARANTINE_RELEASED = "quarantine-released"

@@ -7,6 +7,7 @@ from typing import Any
 
 from leasehold.core import Core
 from leasehold.expiry import ExpiryWorker
+from leasehold.pauses import Pauses
 from leasehold.reconcile.applier import Applier
 from leasehold.reconcile.drift import Drift
 from leasehold.reconcile.drill_schedule import DrillSchedule
@@ -31,6 +32,7 @@ class Reconciling:
     accounts: AccountLook
     drift: Drift
     expiry: ExpiryWorker
+    pauses: Pauses
     enforcer: Enforcer
     forcing: Forcing
     schedule: DrillSchedule
@@ -45,6 +47,7 @@ class Reconciling:
         """What makes or ends leases by itself, and waits while the daemon is quarantined."""
         return {
             "expiry": self.expiry.run(),
+            "pauses": self.pauses.run(),
             "orders": self.enforcer.run(),
             "forcing": self.forcing.run(),
             "drills": self.schedule.run(),
@@ -98,6 +101,7 @@ def reconciling_of(core: Core, settings: Settings) -> Reconciling:
         accounts=accounts,
         drift=drift,
         expiry=expiry,
+        pauses=Pauses(core.store, core.clock, expiry.due_tried),
         enforcer=Enforcer(core.store, core.clock, core.ending, core.book, expiry.hurry),
         forcing=Forcing(core.store, core.clock, core.remover, drift, core.book),
         schedule=DrillSchedule(drills, core.serving, core.clock),

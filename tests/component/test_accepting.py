@@ -5,10 +5,12 @@ import os
 import re
 from pathlib import Path
 
-from fakes.front import real_clock
+from fakes.front import NoTokens, real_clock
 from fakes.policy import a_bundle
 from leasehold.api.dispatch import Dispatcher
+from leasehold.api.handlers import Ask
 from leasehold.api.listening import ListeningSocket, SocketSpec
+from leasehold.api.replies import Reply
 from leasehold.api.routes import Route
 from leasehold.api.server import ApiServer
 from leasehold.api.state import StateHandlers
@@ -72,3 +74,39 @@ async def test_no_label_of_the_metrics_holds_a_status_that_a_caller_chose(tmp_pa
     told = metrics.exposition([]).decode()
     assert 'route="sys/health",status="200"' in told
     assert 'status="599"' not in told
+
+
+async def test_nothing_is_begun_and_nothing_answered_before_what_is_due_is_ended(
+    tmp_path: Path,
+) -> None:
+    ended, begun, may_answer = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow(ask: Ask) -> Reply:
+        begun.set()
+        await may_answer.wait()
+        return Reply(body={}, enveloped=False)
+
+    route = Route("slow", frozenset({"GET"}), re.compile("/v1/slow"), slow)
+    dispatcher = Dispatcher([route], Metrics(), NoTokens(), lambda: wait_for(ended))
+    listening = ListeningSocket(SocketSpec(tmp_path / "api.sock", 0o600))
+    attestation = Attestation(a_bundle, Hashes(real_clock()))
+    api = ApiServer(listening, dispatcher, None, attestation)
+    async with asyncio.TaskGroup() as group:
+        accepting = group.create_task(api.accept())
+        asking = group.create_task(first_bytes(tmp_path / "api.sock", "/v1/slow"))
+        await asyncio.sleep(0.2)
+        assert not begun.is_set()
+        ended.set()
+        await begun.wait()
+        ended.clear()  # another pause, while it is served
+        may_answer.set()
+        await asyncio.sleep(0.2)
+        assert not asking.done()
+        ended.set()
+        assert await asking == b"HTTP/1.1 200"
+        await api.close(0)
+        accepting.cancel()
+
+
+async def wait_for(event: asyncio.Event) -> None:
+    await event.wait()

@@ -5,7 +5,7 @@ import json
 import logging
 import select
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from time import monotonic
 
@@ -49,7 +49,8 @@ _REFUSED = ("Content-Encoding", "Upgrade", "Expect", "Trailer")
 class Dispatcher:
     """Serves one request after the other; no exception of a handler gets past it.
 
-    Without `parts` nobody has a token and nothing is wrapped.
+    Without `parts` nobody has a token and nothing is wrapped. Nothing is begun and nothing is
+    answered before `caught_up` returns, which it does at once but after a pause.
     """
 
     def __init__(
@@ -57,10 +58,12 @@ class Dispatcher:
         routes: Sequence[Route],
         metrics: Metrics,
         parts: TokenParts | None,
+        caught_up: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._routes = routes
         self._metrics = metrics
         self._parts = parts
+        self._caught_up = caught_up
 
     async def serve(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
         """Answer `request`, made by `caller`. The response has been sent when this returns."""
@@ -75,6 +78,7 @@ class Dispatcher:
         request_id = str(uuid.uuid4())
         try:
             async with asyncio.timeout(HANDLER_S):
+                await self._first()
                 reply = await self._reply(request, replace(caller, request=request_id))
             request[STATUS] = reply.status
             response = _rendered(reply, request_id)
@@ -83,18 +87,20 @@ class Dispatcher:
             problem = problems.problem_of(error)
             if isinstance(error, Unsupported):
                 problem = replace(problem, headers={"Allow": self._served_at(request)})
-            return await _send(request, _refusal(problem, request, request_id))
+            return await self._send(request, _refusal(problem, request, request_id))
         except _Refused as refused:
-            return await _send(request, _refusal(refused.problem, request, request_id))
+            return await self._send(request, _refusal(refused.problem, request, request_id))
         except TimeoutError:
             late = Unavailable(f"no result within {HANDLER_S:g} s; what was begun is undone")
-            return await _send(request, _refusal(problems.problem_of(late), request, request_id))
+            return await self._send(
+                request, _refusal(problems.problem_of(late), request, request_id)
+            )
         except Exception:
             logger.exception("request %s failed: a defect of leasehold", request_id)
             internal = problems.internal(request_id)
-            return await _send(request, _refusal(internal, request, request_id))
+            return await self._send(request, _refusal(internal, request, request_id))
         try:
-            sent = await _send(request, response)
+            sent = await self._send(request, response)
         except BaseException:  # cancelled too: the caller hung up
             if reply.undelivered is not None:
                 await reply.undelivered()
@@ -106,6 +112,24 @@ class Dispatcher:
             except LeaseholdError as error:
                 logger.warning("request %s was answered, and then: %s", request_id, error)
         return sent
+
+    async def _first(self) -> None:
+        if self._caught_up is not None:
+            await self._caught_up()
+
+    async def _send(self, request: web.BaseRequest, response: web.Response) -> web.Response:
+        """Hand all of it to the kernel. Raises ConnectionError if the caller is gone."""
+        await self._first()
+        transport = request.transport
+        if transport is None or transport.is_closing() or _hung_up(transport):
+            raise ConnectionResetError("the caller hung up")
+        async with asyncio.timeout(DELIVERY_S):
+            await response.prepare(request)
+            await response.write_eof()
+            await request.writer.drain()
+        if transport.is_closing():
+            raise ConnectionResetError("the caller hung up")
+        return response
 
     async def _reply(self, request: web.BaseRequest, caller: Caller) -> Reply:
         if caller.line is not None and caller.line.holds:
@@ -217,20 +241,6 @@ def _refusal(problem: Problem, request: web.BaseRequest, request_id: str) -> web
     response = web.Response(status=problem.status, body=body, headers=headers)
     if not request.content.is_eof():
         response.force_close()  # what is left of the body would be taken for a request
-    return response
-
-
-async def _send(request: web.BaseRequest, response: web.Response) -> web.Response:
-    """Hand the whole response to the kernel. Raises ConnectionError when the caller has gone."""
-    transport = request.transport
-    if transport is None or transport.is_closing() or _hung_up(transport):
-        raise ConnectionResetError("the caller hung up")
-    async with asyncio.timeout(DELIVERY_S):
-        await response.prepare(request)
-        await response.write_eof()
-        await request.writer.drain()
-    if transport.is_closing():
-        raise ConnectionResetError("the caller hung up")
     return response
 
 

@@ -19,6 +19,7 @@ _GRAVE = frozenset(
         EventType.POLICY_REFUSED,
         EventType.ORPHAN_FOUND,
         EventType.CLOCK_SUSPECT,
+        EventType.PAUSED,
     }
 )
 _NAME_CHARS, _ID_CHARS = 255, 32
