@@ -26,10 +26,12 @@ user root
 log_type all
 persistence true
 persistence_location {folder}/
-autosave_on_changes true
-autosave_interval 1
 max_queued_messages 0
 listener {port} 127.0.0.1
+"""
+DURABLE = """\
+autosave_on_changes true
+autosave_interval 1
 """
 
 
@@ -54,7 +56,8 @@ class MosquittoServer:
     """One broker in a folder of its own, kept over restarts.
 
     With `users` (name to password) nobody else is let in, and `acl` says what they may do. With
-    `certificate` and `key` it speaks TLS only.
+    `certificate` and `key` it speaks TLS only. Unless it is `durable` it writes to its disk as by
+    default: every half hour.
     """
 
     def __init__(
@@ -64,13 +67,14 @@ class MosquittoServer:
         acl: str = "",
         certificate: Path | None = None,
         key: Path | None = None,
+        durable: bool = True,
     ) -> None:
         self._broker = program("mosquitto")
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="lhmq"))
         self._process: subprocess.Popen[bytes] | None = None
         self._users = dict(users or {})
-        config = CONFIG.format(folder=self.folder, port=self.port)
+        config = CONFIG.format(folder=self.folder, port=self.port) + DURABLE * durable
         config += f"allow_anonymous {'false' if users else 'true'}\n"
         if users:
             for name, password in users.items():
@@ -153,6 +157,10 @@ class Subscriber:
             command += ["-u", user, "-P", password]
         with file.open("wb") as out:
             self._process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
+
+    def send(self, how: signal.Signals) -> None:
+        """Send it a signal, as SIGSTOP to have it read nothing."""
+        self._process.send_signal(how)
 
     def close(self) -> None:
         self._process.kill()
