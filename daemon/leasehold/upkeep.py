@@ -21,7 +21,7 @@ from leasehold.systemd import notify, reloading
 logger = logging.getLogger(__name__)
 
 CLOCK_S = 5.0
-ANCHOR_ROUNDS = 12
+ANCHOR_ROUNDS = 6
 """After so many looks at the clock an instant is written down, though nothing else was (C3)."""
 ENGINE_CHECK_S = 300.0
 

@@ -36,8 +36,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--deployment", metavar="NAME", help="whose heartbeat: as the daemon's setting")
     add("--postgresql", type=Path, metavar="FILE", help="look at accounts there: a conninfo")
     add("--memory", type=Path, metavar="FILE", help="keep where the audit stood")
-    add("--overdue-s", type=float, default=90, metavar="S", help="past its end for so long: 90")
-    add("--silent-s", type=float, default=120, metavar="S", help="no sign for so long: 120")
+    add("--overdue-s", type=float, default=45, metavar="S", help="past its end for so long: 45")
+    add("--silent-s", type=float, default=45, metavar="S", help="no sign for so long: 45")
     return parser
 
 

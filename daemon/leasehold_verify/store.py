@@ -35,7 +35,7 @@ class Seen:
 def check_store(path: Path, overdue_s: float, silent_s: float) -> Seen:
     """Look for leases that ended more than `overdue_s` ago and whose access has not.
 
-    The daemon writes an instant down once a minute at least; `silent_s` is how old that may be.
+    The daemon writes an instant down every half minute at least; `silent_s` is how old that may be.
     """
     try:
         with contextlib.closing(_opened(path)) as db:
