@@ -4,7 +4,7 @@ They hold at any moment at which the daemon has been up for a sweep. Each is one
 yields a line for each case; `violations` asks them all.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from chaos.facts import ENDED, Census, Violation
@@ -22,7 +22,10 @@ STEP_MS = 1_000
 GROWTH = 12
 """What three engines may still open until all of their few connections are in use."""
 GROWTH_MB = 40.0
+_OUTCOMES = {"issued", "issue-failed"}
 _FINAL = {"revoked", "expired", "forced"}
+_STEPS = {"intended": 0, **dict.fromkeys(_OUTCOMES, 1), **dict.fromkeys(_FINAL, 2)}
+"""The story of each lease (T45): what is to be done, what came of it, and the end."""
 _BEGINNINGS = {"intended", "issued", "renewed"}
 """Events that say until when a lease may live."""
 
@@ -138,7 +141,7 @@ def i6_clients_and_ledger_agree(it: Evidence) -> Iterator[str]:
 
 
 def i7_the_audit_is_whole(it: Evidence) -> Iterator[str]:
-    """The chain verifies, the ledger knows its head, each lease has its issue and its end."""
+    """The chain verifies, the ledger knows its head, each lease has its intent, outcome and end."""
     census = it.census
     yield from census.audit_faults
     if census.line_at_store_head != census.store_head:
@@ -147,11 +150,21 @@ def i7_the_audit_is_whole(it: Evidence) -> Iterator[str]:
         return
     for row in census.rows.values():
         told = census.told.get(row.id)
-        events = set() if told is None else set(told.events)
+        events = () if told is None else tuple(told.events)
         if row.state == "active" and "issued" not in events:
             yield f"lease {row.id} is active, and the audit does not say that it was issued"
-        if row.state == ENDED and not events & _FINAL:
+        if row.state != "pending" and not _OUTCOMES.intersection(events):
+            yield f"lease {row.id} is {row.state}, and the audit does not say what came of it"
+        if row.state == ENDED and not _FINAL.intersection(events):
             yield f"lease {row.id} is over, and the audit does not say so"
+        steps = [_STEPS[event] for event in events if event in _STEPS]
+        if steps != sorted(steps):
+            yield f"lease {row.id}: the audit tells {', '.join(events)}, which is no order"
+
+
+def story_is_whole(events: Sequence[str]) -> bool:
+    """Whether the audit of a lease that is over has its intent, its outcome and its end."""
+    return {_STEPS[event] for event in events if event in _STEPS} == {0, 1, 2}
 
 
 def i8_events_have_no_gap(it: Evidence) -> Iterator[str]:

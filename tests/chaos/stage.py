@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.report import percentile
-from chaos.facts import Violation
+from chaos.facts import ENDED, Census, Violation
+from chaos.invariants import story_is_whole
 from chaos.trial import Settled, Trial, trial
 from chaos.world import World
 
@@ -84,9 +85,17 @@ def totals(trial: Trial) -> dict[str, Any]:
         "acknowledged": trial.journal.issued,
         "kills": trial.kills,
         "unknown": len(unknown),
+        "in the audit from intent to end": _told_whole(census),
         "active though unknown": sum(row.reason in unknown for row in active),
         "overrun_ms": _spread(late_ms),
     }
+
+
+def _told_whole(census: Census) -> str:
+    """Of how many leases that are over the audit has every step (T45); I7 names the others."""
+    over = [row.id for row in census.rows.values() if row.state == ENDED]
+    whole = sum(story_is_whole(census.told[each].events) for each in over if each in census.told)
+    return f"{whole} of {len(over)}"
 
 
 def _spread(values: Sequence[int]) -> dict[str, float]:

@@ -139,6 +139,14 @@ BROKEN: dict[str, tuple[str, Callable[[], Evidence]]] = {
         "I7",
         broken(told={**good().told, OVER: told("lh_b", "intended", "issued")}),
     ),
+    "an issue of which nobody says what it came to": (
+        "I7",
+        broken(told={**good().told, OVER: told("lh_b", "intended", "revoking", "revoked")}),
+    ),
+    "an end before the issue": (
+        "I7",
+        broken(told={**good().told, OVER: told("lh_b", "intended", "revoked", "issued")}),
+    ),
     "an event that is lost": ("I8", broken(waiting=[])),
     "events out of order": ("I8", broken(heard=[2, 1, 3])),
     "a leak": ("I9", broken(leaks=["daemon.log: password 0"])),
