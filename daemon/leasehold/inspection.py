@@ -78,6 +78,14 @@ class Inspection:
             limit=limit,
         )
 
+    async def lease_ids(
+        self, caller: Caller, *, prefix: str, states: Sequence[LeaseState], limit: int
+    ) -> list[str]:
+        """The ids of those leases only, which are many times as fast to be had."""
+        return await self._store.ids(
+            prefix=prefix, identities=self._whose(caller, prefix), states=states, limit=limit
+        )
+
     async def irrevocable(self, caller: Caller, limit: int) -> list[Lease]:
         """Leases that are overdue or quarantined, the oldest deadline first.
 

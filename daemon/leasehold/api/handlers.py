@@ -174,13 +174,13 @@ class Handlers:
         """LIST `sys/leases/lookup/<prefix>`: the next parts of the ids of live leases."""
         prefix = ask.path.get("prefix", "").rstrip("/")
         prefix += "/" if prefix else ""
-        found = await self._inspection.leases(
+        found = await self._inspection.lease_ids(
             ask.caller, prefix=prefix, states=LIVE, limit=KEYS + 1
         )
         warnings = []
         if len(found) > KEYS:
             warnings.append(f"only the first {KEYS} leases were looked at; list below a prefix")
-        keys = {_next_part(lease.id, prefix) for lease in found[:KEYS]}
+        keys = {_next_part(lease_id, prefix) for lease_id in found[:KEYS]}
         if not keys:
             raise NotFound("")
         return Reply(body={"data": {"keys": sorted(keys)}}, warnings=warnings)

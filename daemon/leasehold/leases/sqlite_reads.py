@@ -164,15 +164,26 @@ class Reads:
         limit: int = 500,
     ) -> list[Lease]:
         """Leases by prefix of their id, in order of ids behind `after`."""
-        where, values = "id > ? AND substr(id, 1, ?) = ?", [after, len(prefix), prefix]
-        if prefix:
-            where += " AND id >= ? AND id < ?"
-            values += [prefix, prefix + "\U0010ffff"]
-        for column, allowed in (("identity", identities), ("state", states)):
-            if allowed is not None:
-                where += f" AND {column} IN (SELECT value FROM json_each(?))"
-                values.append(json.dumps(list(allowed)))
-        return await self._leases(f"{where} ORDER BY id", values, limit)
+        where, values = sqlite_rows.filtered(prefix, identities, states, after)
+        return await self._leases(where, values, limit)
+
+    async def ids(
+        self,
+        *,
+        prefix: str = "",
+        identities: Sequence[str] | None = None,
+        states: Sequence[LeaseState] | None = None,
+        limit: int = 500,
+    ) -> list[str]:
+        """Ids of the leases that `find` finds, many times as fast: their rows are not verified."""
+        where, values = sqlite_rows.filtered(prefix, identities, states)
+
+        def read(db: sqlite3.Connection) -> list[str]:
+            query = f"SELECT id FROM lease WHERE {where} LIMIT ?"
+            rows = db.execute(query, [*values, limit + len(self._damaged)])
+            return [lease_id for (lease_id,) in rows if lease_id not in self._damaged][:limit]
+
+        return await self._read(read)
 
     async def outbox(self, limit: int) -> list[OutboxEntry]:
         """The oldest events that wait for subscribers. A damaged one raises Unavailable."""

@@ -1,4 +1,7 @@
-"""Rows of leases and events, each with a MAC that shows every change made behind our back (K3)."""
+"""Rows of leases and events, each with a MAC that shows every change made behind our back (K3).
+
+And the condition by which leases are looked for.
+"""
 
 import hmac
 import json
@@ -7,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from leasehold.errors import Unavailable
-from leasehold.model import Lease
+from leasehold.model import Lease, LeaseState
 from leasehold.record import LEASE_FIELDS, lease_from, lease_values
 
 _COLUMNS = ", ".join(LEASE_FIELDS)
@@ -63,3 +66,22 @@ def _covered(values: Sequence[Any]) -> Sequence[Any]:
     """
     first = [value for at, value in enumerate(values) if at not in _LATER]
     return [*first, *([LEASE_FIELDS[at], values[at]] for at in _LATER if values[at] != "")]
+
+
+def filtered(
+    prefix: str,
+    identities: Sequence[str] | None,
+    states: Sequence[LeaseState] | None,
+    after: str = "",
+) -> tuple[str, list[object]]:
+    """The condition and the order of leases that are looked for, and what it is filled with."""
+    where = "id > ? AND substr(id, 1, ?) = ?"
+    values: list[object] = [after, len(prefix), prefix]
+    if prefix:
+        where += " AND id >= ? AND id < ?"
+        values += [prefix, prefix + "\U0010ffff"]
+    for column, allowed in (("identity", identities), ("state", states)):
+        if allowed is not None:
+            where += f" AND {column} IN (SELECT value FROM json_each(?))"
+            values.append(json.dumps(list(allowed)))
+    return f"{where} ORDER BY id", values

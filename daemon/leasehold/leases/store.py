@@ -232,6 +232,16 @@ class LeaseStore(Protocol):
     ) -> list[Lease]:
         """Leases by prefix of their id, in order of ids behind `after`."""
 
+    async def ids(
+        self,
+        *,
+        prefix: str = "",
+        identities: Sequence[str] | None = None,
+        states: Sequence[LeaseState] | None = None,
+        limit: int = 500,
+    ) -> list[str]:
+        """Ids of the leases that `find` finds, many times as fast: their rows are not verified."""
+
     async def holders(self) -> Mapping[tuple[str, str], Mapping[str, int]]:
         """Live leases by identity, for each mount and role that has any."""
 

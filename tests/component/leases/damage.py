@@ -54,6 +54,7 @@ class DamageContract(OnAStore):
         others = [leases[0], leases[3]]
         async with home.opened() as store:
             assert await store.find(limit=2) == others
+            assert await store.ids(limit=2) == [lease.id for lease in others]
             assert await store.due("postgres-prod", LATER_MS, 2) == others
             assert (await store.counts()).damaged == 2
             await store.due("postgres-prod", LATER_MS, 2)

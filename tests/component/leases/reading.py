@@ -96,6 +96,8 @@ class ReadingContract(OnAStore):
                 and (identities is None or lease.identity in identities)
                 and (states is None or lease.state in states)
             ]
+            ids = await store.ids(prefix=prefix, identities=identities, states=states, limit=limit)
+            assert ids == [lease.id for lease in found[:limit]]
 
         self.on_a_new_store(body)
 
