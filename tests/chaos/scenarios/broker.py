@@ -34,6 +34,8 @@ LONGEST_WAIT_S, DRAINED_A_S = 31.0, 200
 """The daemon tries again at least that often; then so many events flow a second, or more."""
 SLOWER, NOISE_MS = 1.1, 20.0
 """Clients notice when p99 grows by more than a tenth, and is above what one disturbance costs."""
+ENOUGH, STALL, STALL_MS = 1_000, 1.5, 250.0
+"""Of fewer requests p99 is the worst one, on any machine; then only a stall counts."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def _suffer(play: _Play, name: str, way: _Way) -> Iterator[Record]:
     found = [
         *_on_the_way(tap, numbered),
         *_heard(play, numbered, whole=way.durable),
-        *_noticed(before.p99_ms(), during.p99_ms()),
+        *_noticed(before, during),
     ]
     told = _numbers(play.heard, numbered)
     yield Record(
@@ -201,6 +203,9 @@ def _numbers(heard: Subscriber, most: int) -> list[int]:
     return [number for number in told if 0 < number <= most]
 
 
-def _noticed(before_ms: float, during_ms: float) -> Iterator[str]:
-    if during_ms > NOISE_MS and during_ms > SLOWER * before_ms:
+def _noticed(before: Pace, during: Pace) -> Iterator[str]:
+    enough = min(len(before.seconds), len(during.seconds)) >= ENOUGH
+    slower, least_ms = (SLOWER, NOISE_MS) if enough else (STALL, STALL_MS)
+    before_ms, during_ms = before.p99_ms(), during.p99_ms()
+    if during_ms > least_ms and during_ms > slower * before_ms:
         yield f"issuing took {during_ms:.1f} ms at p99 instead of {before_ms:.1f} ms"
