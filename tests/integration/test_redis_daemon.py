@@ -125,6 +125,21 @@ def test_a_kill_during_issue_leaves_no_account(
     eventually(lambda: not any("user lh" in server.saved() for server in both), what="the save")
 
 
+def test_a_kill_before_an_account_was_saved_leaves_that_to_the_next_start(
+    redis_daemon: Daemon, both: list[RedisServer]
+) -> None:
+    redis_daemon.start()
+    # It checks its engines when it starts, and saves then.
+    eventually(lambda: asked(redis_daemon, "engines")["engines"][0]["version"], what="the check")
+    with both[0].unable_to_save(), both[1].unable_to_save():
+        user = issue(redis_daemon)["data"]["username"]
+        redis_daemon.kill()
+    assert not any(user in server.saved() for server in both)
+    redis_daemon.start()
+    for server in both:
+        eventually(lambda server=server: user in server.saved(), what="the save")
+
+
 @pytest.mark.parametrize("point", REVOKE)
 def test_a_kill_during_revoke_is_caught_up(
     redis_daemon: Daemon, both: list[RedisServer], point: str
@@ -144,6 +159,8 @@ def test_a_lease_is_not_over_while_a_replica_may_have_its_account(tmp_path: Path
         daemon = daemon_for(primary, replica, tmp_path / "d").start()
         try:
             issued = issue(daemon)
+            user = issued["data"]["username"]
+            eventually(lambda: user in replica.saved(), 2, "the save")
             replica.stop(signal.SIGKILL)
             assert revoke(daemon, issued) != 200
             assert not primary.accounts()
@@ -164,6 +181,7 @@ def test_an_account_that_an_old_acl_file_brought_back_is_found_and_removed(
     issued = issue(redis_daemon)
     user, password = issued["data"]["username"], issued["data"]["password"]
     replica = both[1]
+    eventually(lambda: user in replica.saved(), 2, "the save")
     old = replica.saved()
     assert revoke(redis_daemon, issued) == 204
     replica.users.write_text(old)

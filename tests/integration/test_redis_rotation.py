@@ -155,12 +155,11 @@ async def test_a_password_that_could_not_be_kept_is_not_given() -> None:
     with redis_server() as server:
         stands([server], TURNING, *RIGHTS.split())
         async with opened(turning(server)) as engine:
-            hidden = server.folder.rename(server.folder.with_suffix(".away"))
-            try:
-                with pytest.raises(EngineTemporary, match="ACL SAVE failed") as told:
-                    await engine.rotate_root(NEW)
-            finally:
-                hidden.rename(server.folder)
+            with (
+                server.unable_to_save(),
+                pytest.raises(EngineTemporary, match="ACL SAVE failed") as told,
+            ):
+                await engine.rotate_root(NEW)
             assert not told.value.outcome_unknown
             assert server.can_log_in(TURNING, "old")
     with redis_server(aclfile=False) as server:

@@ -1,5 +1,6 @@
 """Redis does not replicate accounts, nor save them: the engine does, on every server of a set."""
 
+import asyncio
 import contextlib
 import signal
 from datetime import UTC, datetime, timedelta
@@ -9,12 +10,14 @@ import pytest
 from leasehold.plugin import (
     Account,
     EngineTemporary,
+    Removal,
     Stage,
 )
 from leasehold.plugin.contract import REMOVED, EngineContract
 from leasehold_plugins.redis import RedisEngine
+from leasehold_plugins.redis.rules import UNTIL
 from servers.redis import RedisServer, cluster_of, redis_server
-from servers.redis_engines import ROLE, engine_for, opened, password_of, restart
+from servers.redis_engines import ROLE, engine_for, opened, password_of, restart, until_saved
 
 pytestmark = pytest.mark.servers
 
@@ -29,7 +32,7 @@ async def test_an_account_is_made_and_removed_on_every_named_server_and_saved_th
     password = password_of(await make(redis_pair, account))
     for server in (redis_primary, redis_replica):
         assert server.can_log_in(account.name, password)
-        assert account.name in server.saved()
+        await until_saved(server, account.name)
     assert await redis_pair.revoke(account) == REMOVED
     for server in (redis_primary, redis_replica):
         assert not server.can_log_in(account.name, password)
@@ -78,6 +81,7 @@ async def test_while_a_replica_is_away_accounts_are_made_and_none_counts_as_gone
         async with opened(engine_for(primary, replica)) as engine:
             before = account_for(engine, ROLE)
             await make(engine, before)
+            await until_saved(replica, before.name)
             replica.stop(signal.SIGKILL)
             with contextlib.suppress(EngineTemporary):
                 await make(engine, account_for(engine, ROLE))  # whose connection breaks
@@ -155,13 +159,37 @@ async def test_a_removed_account_stays_removed_over_a_crash_and_a_made_one_stays
             assert await engine.revoke(stays) == REMOVED, "the server is known again"
 
 
+async def test_a_crash_before_an_account_was_saved_ends_it_early_and_its_removal_is_quiet() -> None:
+    with redis_server() as server:
+        async with opened(engine_for(server)) as engine:
+            account = account_for(engine, ROLE)
+            with server.unable_to_save():
+                password = password_of(await make(engine, account))
+                await asyncio.to_thread(server.stop, signal.SIGKILL)
+            await asyncio.to_thread(server.start)
+            assert not server.can_log_in(account.name, password)
+            assert await engine.revoke(account) == Removal(
+                stage=Stage.REMOVED, note="no account was there to remove"
+            )
+
+
+async def test_accounts_and_renewals_are_saved_when_the_engine_closes() -> None:
+    with redis_server() as server:
+        async with opened(engine_for(server)) as engine:
+            account = account_for(engine, ROLE)
+            await make(engine, account)
+            later = datetime(2040, 1, 1, tzinfo=UTC)
+            await engine.renew(account, later)
+        [line] = [line for line in server.saved().splitlines() if account.name in line]
+        assert f"~{UNTIL}:{int(later.timestamp())} " in line
+
+
 async def test_an_account_whose_end_cannot_be_saved_is_disabled_and_told_until_it_can() -> None:
     with redis_server() as server:
         async with opened(engine_for(server)) as engine:
             account = account_for(engine, ROLE)
             password = password_of(await make(engine, account))
-            hidden = server.folder.rename(server.folder.with_suffix(".away"))
-            try:
+            with server.unable_to_save():
                 removal = await engine.revoke(account)
                 assert removal.stage is Stage.DISABLED
                 assert "ACL SAVE failed" in removal.residue
@@ -170,8 +198,6 @@ async def test_an_account_whose_end_cannot_be_saved_is_disabled_and_told_until_i
                     await make(engine, late)
                 health = await engine.check([ROLE])
                 assert any("ACL SAVE failed" in line for line in health.missing)
-            finally:
-                hidden.rename(server.folder)
             assert not server.can_log_in(account.name, password)
             assert await engine.revoke_many([account, late]) == [REMOVED, REMOVED]
             assert not server.accounts()

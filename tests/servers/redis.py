@@ -173,6 +173,15 @@ class RedisServer:
         """What the next start would know."""
         return self.users.read_text()
 
+    @contextlib.contextmanager
+    def unable_to_save(self) -> Iterator[None]:
+        """Its folder is away, with its Unix socket."""
+        hidden = self.folder.rename(self.folder.with_suffix(".away"))
+        try:
+            yield
+        finally:
+            hidden.rename(self.folder)
+
     def reset(self) -> None:
         """No account of ours."""
         if names := self.accounts():

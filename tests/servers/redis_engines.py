@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -42,6 +43,18 @@ def password_of(issued: Issued) -> str:
     password = issued.credential["password"]
     assert isinstance(password, Secret)
     return password.reveal()
+
+
+SAVED_S = 2.0
+"""An account that was made is saved within a second."""
+
+
+async def until_saved(server: RedisServer, name: str) -> None:
+    """Return when the next start of `server` would know the account."""
+    deadline = time.monotonic() + SAVED_S
+    while name not in server.saved():
+        assert time.monotonic() < deadline, f"{name} was not saved"
+        await asyncio.sleep(0.02)
 
 
 async def restart(server: RedisServer, how: signal.Signals = signal.SIGTERM) -> None:

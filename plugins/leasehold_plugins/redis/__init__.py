@@ -1,7 +1,7 @@
 """The Redis engine: accounts are ACL users with the SHA-256 of their password.
 
 ACLs do not replicate and are not saved by themselves. So an account counts as made when every
-server that can be reached has it, as gone when none has it, and as either only when that is saved.
+server that can be reached has it, and as gone when none has it and that is saved.
 """
 
 import re
@@ -38,6 +38,7 @@ from leasehold_plugins.redis.nodeset import NodeSet, all_of
 from leasehold_plugins.redis.preflight import preflight
 from leasehold_plugins.redis.removal import NODES, foreign, remove
 from leasehold_plugins.redis.rotation import give, lacking
+from leasehold_plugins.redis.saves import Saves
 from leasehold_plugins.redis.trial import try_out
 
 
@@ -65,7 +66,7 @@ class RedisEngine(BatchEngine):
         await self._nodes.look()
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Save what is not saved yet, and close every connection."""
         await self._nodes.close()
 
     async def check(self, roles: Sequence[Mapping[str, Any]] = ()) -> Health:
@@ -78,7 +79,7 @@ class RedisEngine(BatchEngine):
         return await ceilings.measure(self._nodes, await self._nodes.serving())
 
     async def issue(self, request: IssueRequest) -> Issued:
-        """Make the account at every server that can be reached, and save it there."""
+        """Make the account at every server that can be reached; it is saved there soon."""
         account = request.account
         if not rules.is_ours(account.name):
             raise foreign(account.name)
@@ -93,7 +94,7 @@ class RedisEngine(BatchEngine):
             await session.ask("ACL", "SETUSER", account.name, *made)
             failpoint("redis.issue.unsaved")
 
-        results = await self._nodes.each(members, Lane.ISSUING, work, save=True)
+        results = await self._nodes.each(members, Lane.ISSUING, work, save=Saves.soon)
         failpoint("redis.issue.sent")
         having = [its for its, failed in zip(members, results, strict=True) if failed is None]
         for its, failed in zip(members, results, strict=True):
@@ -137,7 +138,7 @@ class RedisEngine(BatchEngine):
                 await session.ask("ACL", "SETUSER", account.name, *said)
 
             if some:
-                all_of(await self._nodes.each(some, Lane.ISSUING, work, save=True))
+                all_of(await self._nodes.each(some, Lane.ISSUING, work, save=Saves.soon))
 
     async def revoke_many(self, accounts: Sequence[Account]) -> list[Removal | EngineError]:
         """Take many away, in one round trip and one save a server."""

@@ -103,7 +103,8 @@ class Node:
         return str(self.address)
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Save what is not saved yet, and close every connection."""
+        await self.saves.close()
         for pool in self._pools.values():
             await pool.aclose()
 

@@ -12,8 +12,11 @@ from leasehold.plugin import EngineError, EngineTemporary, TargetChanged
 from leasehold_plugins.redis.errors import Away
 from leasehold_plugins.redis.lookout import Lookout, Member, View, together
 from leasehold_plugins.redis.nodes import Lane, Session
+from leasehold_plugins.redis.saves import Saves
 
 T = TypeVar("T")
+Save = Callable[[Saves], Awaitable[None]]
+"""What is awaited of a server's saves after a change: `Saves.cover` or `Saves.soon`."""
 
 LOOK_S = 10.0
 """How old a look may be."""
@@ -90,19 +93,19 @@ class NodeSet:
         lane: Lane,
         work: Callable[[Session], Awaitable[T]],
         *,
-        save: bool = False,
+        save: Save | None = None,
     ) -> list[T | EngineError]:
-        """Do `work` at each member, and save; one result a member, in order.
+        """Do `work` at each member, and save as told; one result a member, in order.
 
         Raises TargetChanged when the servers turn out to be others.
         """
         target = self.target
-        results = await together(self._at(its, lane, work, save=save) for its in members)
+        results = await together(self._at(its, lane, work, save) for its in members)
         for place, result in enumerate(results):
             if isinstance(result, _Stranger):
                 await self.look()
                 self.require(target)
-                results[place] = await self._at(members[place], lane, work, save=save)
+                results[place] = await self._at(members[place], lane, work, save)
         return results
 
     def require(self, target: str) -> None:
@@ -114,7 +117,7 @@ class NodeSet:
             )
 
     async def _at(
-        self, member: Member, lane: Lane, work: Callable[[Session], Awaitable[T]], *, save: bool
+        self, member: Member, lane: Lane, work: Callable[[Session], Awaitable[T]], save: Save | None
     ) -> T | EngineError:
         if isinstance(member.seen, Away):
             return member.seen
@@ -124,8 +127,8 @@ class NodeSet:
                 if not await node.bears(session, self._view.mark):
                     return _Stranger(f"Redis at {node} is not the server that it was")
                 done = await work(session)
-            if save:
-                await node.saves.cover()
+            if save is not None:
+                await save(node.saves)
         except EngineError as error:
             if isinstance(error, EngineTemporary):
                 self._looked_at = _NEVER

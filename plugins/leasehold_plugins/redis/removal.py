@@ -25,6 +25,7 @@ from leasehold_plugins.redis.errors import Unsaved, refused
 from leasehold_plugins.redis.nodes import Command, Lane, Session
 from leasehold_plugins.redis.nodeset import NodeSet
 from leasehold_plugins.redis.rules import is_ours
+from leasehold_plugins.redis.saves import Saves
 
 NODES = "nodes"
 """What a handle calls the servers that got the account."""
@@ -47,7 +48,7 @@ async def remove(nodes: NodeSet, accounts: Sequence[Account]) -> list[Removal | 
     async def work(session: Session) -> _Counts:
         return await _delete(session, names)
 
-    results = await nodes.each(members, Lane.REVOKING, work, save=True)
+    results = await nodes.each(members, Lane.REVOKING, work, save=Saves.cover)
     if outcome := _hindrance(results):
         return [unfit.get(account.name, outcome) for account in accounts]
     counts = [result for result in results if not isinstance(result, EngineError)]

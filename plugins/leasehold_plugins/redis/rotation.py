@@ -23,6 +23,7 @@ from leasehold_plugins.redis.lookout import Member
 from leasehold_plugins.redis.nodes import Lane, Session
 from leasehold_plugins.redis.nodeset import NO_PRIMARY, NodeSet, all_of
 from leasehold_plugins.redis.preflight import MAKES_NOTHING
+from leasehold_plugins.redis.saves import Saves
 
 
 async def give(nodes: NodeSet, username: str, password: Secret, administrator: str) -> None:
@@ -62,7 +63,9 @@ async def _check(
     """Raise EngineError unless every server is there, and can change and keep the password."""
     if not any(its.primary for its in members):
         raise EngineTemporary(NO_PRIMARY)
-    all_of(await nodes.each(members, Lane.ISSUING, _able(username, administrator), save=True))
+    all_of(
+        await nodes.each(members, Lane.ISSUING, _able(username, administrator), save=Saves.cover)
+    )
     for refusal in _unsaved(members):
         raise refusal
 
@@ -112,4 +115,4 @@ async def _set(
         await session.ask("ACL", "SETUSER", username, *rules)
         failpoint(f"redis.rotate.{step}")
 
-    all_of(await nodes.each(members, Lane.ISSUING, work, save=True))
+    all_of(await nodes.each(members, Lane.ISSUING, work, save=Saves.cover))
