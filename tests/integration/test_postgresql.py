@@ -222,3 +222,25 @@ async def test_a_restart_of_the_server_costs_no_issue(
     after = EngineContract.account(engine, role)
     await EngineContract.issue(engine, after)
     assert await engine.revoke_many([before, after]) == [REMOVED, REMOVED]
+
+
+async def test_when_the_server_has_few_connections_left_issuing_leaves_one_for_revoking(
+    postgres: PostgresServer,
+) -> None:
+    postgres.execute(
+        "DO $$ BEGIN CREATE ROLE few LOGIN CREATEROLE CONNECTION LIMIT 4 PASSWORD 'f3w';"
+        " EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+    )
+    postgres.execute("GRANT app_readonly TO few WITH ADMIN OPTION")
+    postgres.execute("GRANT EXECUTE ON FUNCTION pg_control_system() TO few")
+    engine = engine_for(postgres, username="few", password=Secret("f3w"))
+    role = {"member_of": ["app_readonly"]}
+    await engine.open()
+    try:
+        accounts = [EngineContract.account(engine, role) for _ in range(24)]
+        await asyncio.gather(*(EngineContract.issue(engine, account) for account in accounts))
+        [(taken,)] = postgres.execute("SELECT count(*) FROM pg_stat_activity WHERE usename='few'")
+        assert taken == 4, "all that it may have"
+        assert await engine.revoke_many(accounts) == [REMOVED] * 24
+    finally:
+        await engine.close()

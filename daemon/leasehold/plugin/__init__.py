@@ -1,4 +1,4 @@
-"""All that a plugin may import, beside `leasehold.plugin.http`, `.lanes` and `.statements`.
+"""All that a plugin may import, beside `dialling`, `http`, `lanes`, `statements` of this package.
 
 `__all__` is the contract.
 """

@@ -31,6 +31,7 @@ from leasehold.plugin import (
     revealed,
     varied,
 )
+from leasehold.plugin.dialling import Dialling
 from leasehold.plugin.lanes import Driver, Lane, shares
 from leasehold.plugin.statements import recipe_faults
 from leasehold_plugins.mssql import recipes, statements
@@ -66,6 +67,7 @@ class MssqlEngine(BatchEngine):
         super().__init__(name, connection)
         self.statement_timeout_s = float(connection.get("statement_timeout", 10))
         self._dial = dial
+        self._dialling = Dialling()
         self._target = ""
         issuing, revoking = shares(connection)
         self._issuing = Lane(self._connect, issuing, _DRIVER, "issuing")
@@ -77,7 +79,8 @@ class MssqlEngine(BatchEngine):
         return self._target
 
     def _connect(self) -> Session:
-        session = Session(self.connection, int(self.statement_timeout_s), self._dial)
+        with self._dialling.in_thread():
+            session = Session(self.connection, int(self.statement_timeout_s), self._dial)
         self._target = session.target
         return session
 

@@ -32,6 +32,7 @@ from leasehold.plugin import (
     paged,
     revealed,
 )
+from leasehold.plugin.dialling import Dialling
 from leasehold.plugin.lanes import Driver, Lane, shares
 from leasehold.plugin.statements import BadStatement, recipe_faults
 from leasehold_plugins.mysql import statements
@@ -62,6 +63,7 @@ class MysqlEngine(BatchEngine):
         """Keep the connection; nothing is opened yet."""
         super().__init__(name, connection)
         self.statement_timeout_s = float(connection.get("statement_timeout", 10))
+        self._dialling = Dialling()
         self._target = ""
         self._given_up = GivenUp()
         issuing, revoking = shares(connection)
@@ -74,7 +76,8 @@ class MysqlEngine(BatchEngine):
         return self._target
 
     def _connect(self) -> Session:
-        session = Session(self.connection, self.statement_timeout_s, self._given_up)
+        with self._dialling.in_thread():
+            session = Session(self.connection, self.statement_timeout_s, self._given_up)
         self._target = session.target
         return session
 

@@ -27,6 +27,7 @@ from leasehold.plugin import (
     revealed,
     varied,
 )
+from leasehold.plugin.dialling import Dialling
 from leasehold.plugin.lanes import shares
 from leasehold.plugin.statements import recipe_faults
 from leasehold_plugins.oracle import address, recipes, statements
@@ -62,6 +63,7 @@ class OracleEngine(BatchEngine):
         super().__init__(name, connection)
         self.statement_timeout_s = float(connection.get("statement_timeout", 10))
         self._dial = dial
+        self._dialling = Dialling()
         self._target = ""
         issuing, revoking = shares(connection)
         self._issuing = Lane(self._connect, issuing)
@@ -73,7 +75,8 @@ class OracleEngine(BatchEngine):
         return self._target
 
     async def _connect(self) -> Session:
-        session = await open_session(self.connection, self.statement_timeout_s, self._dial)
+        async with self._dialling.in_task():
+            session = await open_session(self.connection, self.statement_timeout_s, self._dial)
         self._target = session.target
         return session
 

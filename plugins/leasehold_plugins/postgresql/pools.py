@@ -1,7 +1,9 @@
 """Connections to one PostgreSQL: a pool to make accounts, a smaller one to take them away.
 
-So a revocation never waits behind callers who want accounts. Every connection knows which server it
-leads to (rule W11), and one whose call failed or was cancelled is closed, not reused (rule Q6).
+So a revocation never waits behind callers who want accounts; one connection for it is there from
+the start, so that they cannot take the last one that the server has either. Every connection knows
+which server it leads to (rule W11), and one whose call failed or was cancelled is closed, not
+reused (rule Q6).
 """
 
 import select
@@ -13,7 +15,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
-from psycopg_pool import AsyncConnectionPool, PoolClosed
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from leasehold.plugin import (
     EnginePermanent,
@@ -23,6 +25,7 @@ from leasehold.plugin import (
     is_loopback,
     revealed,
 )
+from leasehold.plugin.dialling import Dialling
 from leasehold.plugin.lanes import shares
 from leasehold_plugins.postgresql.errors import translate
 from leasehold_plugins.postgresql.iam import TokenPasswords
@@ -33,6 +36,17 @@ CONNECT_S = 5
 _VERIFIED = "verify-full"
 
 
+class _Dialled(AsyncConnection[tuple[Any, ...]]):
+    """A connection that is made when `dialling` lets it."""
+
+    @classmethod
+    async def connect(  # type: ignore[override]
+        cls, conninfo: str = "", *, dialling: Dialling, **parameters: Any
+    ) -> Connection:
+        async with dialling.in_task():
+            return await super().connect(conninfo, **parameters)
+
+
 class Pools:
     """The two pools of one target. `parameters` are libpq's."""
 
@@ -40,6 +54,7 @@ class Pools:
         self._connection = connection
         self._timeout_ms = int(statement_timeout_s * 1000)
         self._sizes = shares(connection)
+        self._dialling = Dialling()
         self._pools: tuple[AsyncConnectionPool[Connection], ...] = ()
         self._sessions: WeakKeyDictionary[Connection, Session] = WeakKeyDictionary()
         self.given_up = GivenUp()
@@ -55,8 +70,9 @@ class Pools:
             pass
         self._pools = tuple(
             AsyncConnectionPool(
-                kwargs=self._administrator,
-                min_size=0,
+                connection_class=_Dialled,
+                kwargs=self._dialled,
+                min_size=kept,
                 max_size=size,
                 timeout=CONNECT_S,
                 reconnect_timeout=0,
@@ -65,24 +81,33 @@ class Pools:
                 open=False,
                 name=f"leasehold {lane}",
             )
-            for lane, size in zip(("issuing", "revoking"), self._sizes, strict=True)
+            for lane, size, kept in zip(("issuing", "revoking"), self._sizes, (0, 1), strict=True)
         )
-        for pool in self._pools:
-            await pool.open()
+        issuing, revoking = self._pools
+        await issuing.open()
+        try:
+            # Before anybody can issue: the last connection that the server has left is for this.
+            await revoking.open(wait=True, timeout=CONNECT_S)
+        except PoolTimeout as error:
+            await self._close_pools()
+            raise EngineTemporary("PostgreSQL cannot be reached") from error
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._close_pools()
+        if self._tokens is not None:
+            self._tokens.close()
+
+    async def _close_pools(self) -> None:
         for pool in self._pools:
             await pool.close(timeout=1)
         self._pools = ()
-        if self._tokens is not None:
-            self._tokens.close()
 
     @asynccontextmanager
     async def fresh(self) -> AsyncIterator[Connection]:
         """A connection of its own: it meets the server, and the login, as they are now."""
         try:
-            conn = await AsyncConnection.connect(**await self._administrator())
+            conn = await _Dialled.connect(**await self._dialled())
         except psycopg.Error as error:
             raise self._cannot_connect(error) from error
         async with conn:
@@ -143,6 +168,10 @@ class Pools:
             raise EngineTemporary("the engine is closing") from error
         except psycopg.Error as error:
             raise translate(error, sent=sent) from error
+
+    async def _dialled(self) -> dict[str, Any]:
+        """What a connection to the database of the `url` is made with. Raises EngineError."""
+        return {**await self._administrator(), "dialling": self._dialling}
 
     async def _administrator(self) -> dict[str, Any]:
         """What libpq is given to log in as the administrator. Raises EngineError."""

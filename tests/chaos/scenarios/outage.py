@@ -30,9 +30,6 @@ LEASES = {Size.SMALL: 20, Size.CI: 100, Size.LONG: 2_000}
 TTL_S, PER_LEASE_S = 5, 0.03
 """They are issued before the target goes, and end after that."""
 ATTEMPTS_A_MINUTE = 10
-NOTICED_S = 15.0
-"""Until then each idle connection that broke may be made anew once, and calls that are under way
-fail; how often is told beside."""
 DRAINED_S = 60.0
 QUIET_S = 10.0
 SLOWER, SLOW_MS = 1.5, 250.0
@@ -135,9 +132,7 @@ def _go_away(stage: Stage, server: PostgresServer, relay: Relay, way: str) -> Re
                 time.sleep(ASKED_FOR_S)
             found = [*_untold(trial)]
             back_at = time.monotonic()
-        noticed_at = gone_at + NOTICED_S
-        at_first = sum(gone_at < at < noticed_at for at in relay.accepted)
-        attempts = _most_a_minute([at for at in relay.accepted if noticed_at < at < back_at])
+        attempts = _most_a_minute([at for at in relay.accepted if gone_at < at < back_at])
         drained_s = _drained(trial, set(made))
         # Whoever finds a connection now and then is not away, and is asked more often.
         judged = attempts if way != "no connection left" else 0
@@ -150,7 +145,6 @@ def _go_away(stage: Stage, server: PostgresServer, relay: Relay, way: str) -> Re
             reached=len(made) == count,
             figures={
                 "way": way,
-                "attempts at first": at_first,
                 "attempts a minute": attempts,
                 "drained_s": drained_s,
                 "others' p99_ms before": before.p99_ms(),

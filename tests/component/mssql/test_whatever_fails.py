@@ -1,6 +1,6 @@
 """Whatever fails while accounts are made and taken away: what counts as removed is gone.
 
-And a later revocation finishes what is left.
+And a later revocation finishes what is left, of an engine whose attempts to connect did not fail.
 """
 
 import asyncio
@@ -55,6 +55,9 @@ async def live_through(faults: dict[int, int], role: dict[str, object], containe
             for account, result in zip(accounts, results, strict=True):
                 assert result != REMOVED or not stands(server, account)
     server.faulty = {}
+    await engine.close()
+    engine = engine_for(server, CONTAINED if contained else LOGINS)
+    await engine.open()
     assert await engine.revoke_many(accounts) == [REMOVED] * 3
     assert not any(stands(server, account) for account in accounts)
     await engine.close()

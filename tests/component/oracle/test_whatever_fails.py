@@ -1,6 +1,6 @@
 """Whatever fails while accounts are made and taken away: what counts as removed is gone.
 
-And a later revocation finishes what is left.
+And a later revocation finishes what is left, of an engine whose attempts to connect did not fail.
 """
 
 import asyncio
@@ -40,6 +40,7 @@ async def live_through(faults: dict[int, int], rds: bool) -> None:
                 results = await engine.revoke_many(accounts)
                 for account, result in zip(accounts, results, strict=True):
                     assert result != REMOVED or account.name.upper() not in database.users
-        database.faulty = {}
+    database.faulty = {}
+    async with opened(database) as engine:
         assert await engine.revoke_many(accounts) == [REMOVED] * 3
         assert not any(account.name.upper() in database.users for account in accounts)
