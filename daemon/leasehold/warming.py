@@ -147,12 +147,26 @@ class Warming:
         return found
 
     async def _clear(self, wanted: Mapping[Place, _Shelf]) -> None:
-        """End what no caller would be given: of another role, frozen, or at its end."""
+        """End what no caller would be given: of another role, frozen, at its end, or revoked."""
+        revoked = await self._some_were_revoked()
         for place in self._warm.standing():
             shelf = wanted.get(place)
             for waiting in self._warm.waiting(place):
-                if shelf is None or not self._serves(shelf, waiting):
+                if (
+                    shelf is None
+                    or not self._serves(shelf, waiting)
+                    or (revoked and not await self._is_active(waiting))
+                ):
                     await self._warm.drop(place, waiting)
+
+    async def _some_were_revoked(self) -> bool:
+        """Whether the ledger has fewer than wait here; looking each one up takes long."""
+        standing = sum(self._warm.standing().values())
+        return standing > (await self._store.live(Kind.IDENTITY)).get(IDENTITY, 0)
+
+    async def _is_active(self, waiting: Waiting) -> bool:
+        lease = await self._store.get(waiting.made.lease.id)
+        return lease is not None and lease.state is LeaseState.ACTIVE
 
     def _serves(self, shelf: _Shelf, waiting: Waiting) -> bool:
         lease = waiting.made.lease

@@ -247,6 +247,18 @@ async def test_one_that_was_revoked_by_hand_is_not_handed_over(tmp_path: Path) -
 
 
 @on_virtual_time
+async def test_others_are_made_in_the_place_of_those_that_were_revoked_by_hand(
+    tmp_path: Path,
+) -> None:
+    async with warmed(tmp_path) as (world, warming):
+        for each in await unused(world):
+            await world.ending.end(each.id, Cause.OPERATOR)
+        await warming.round()
+        assert len(await unused(world)) == 2
+        assert world.warm.standing() == {("database", "creds", "reader"): 2}
+
+
+@on_virtual_time
 async def test_a_warm_credential_was_seen_to_work_before_anybody_asked(tmp_path: Path) -> None:
     async with warmed(tmp_path, role={"ready": Ready(2, 10)}) as (world, _):
         await asyncio.sleep(60)
