@@ -5,16 +5,15 @@ made ahead are handed out without it. All ten thousand are there, made by a scri
 """
 
 import os
-import time
 from statistics import median
 
+from bench import shelf
 from bench.report import Budget, Figure
 from bench.scale import Scale
 from bench.worker import Worker
 from bench.world import World
 from servers.daemon import Daemon
 from servers.mysql import PrivateMariadb
-from servers.operator import leasehold
 
 ACCOUNTS = 10_000
 ROUND = 100
@@ -75,16 +74,10 @@ def _round(daemon: Daemon, callers: Worker) -> tuple[float, float]:
     """The median of a hundred that were made ahead, and of a hundred that were not, in ms."""
     spans = []
     for path in (AHEAD, ON_DEMAND):
-        _wait_for_a_full_shelf(daemon)
+        shelf.wait_until_full(daemon, AHEAD, ROUND)
         requests = [("GET", f"/v1/{path}", None)] * ROUND
         spans.append(median(callers.do("ask", callers=1, requests=requests)["spans_s"]) * 1000)
     return spans[0], spans[1]
-
-
-def _wait_for_a_full_shelf(daemon: Daemon) -> None:
-    figure = f'leasehold_warm_accounts{{role="{AHEAD}"}} {ROUND}.0'
-    while figure not in leasehold(daemon, "metrics").stdout:
-        time.sleep(0.2)
 
 
 def _fill(mariadb: PrivateMariadb) -> None:

@@ -39,7 +39,7 @@ class Bare:
         for _ in range(count):
             before = time.perf_counter()
             secret = verifier(make_password(PasswordPolicy()))
-            self._conn.execute(_create(secret))
+            self._conn.execute(creation(_fresh(), secret))
             spans.append(time.perf_counter() - before)
         return {"spans_s": spans, "wall_s": time.perf_counter() - began}
 
@@ -63,7 +63,7 @@ class Bare:
                 before = time.perf_counter()
                 secret = await asyncio.to_thread(verifier, make_password(PasswordPolicy()))
                 async with pool.connection() as conn:
-                    await conn.execute(_create(secret))
+                    await conn.execute(creation(_fresh(), secret))
                 spans.append(time.perf_counter() - before)
 
         async with pool:
@@ -91,8 +91,12 @@ class Bare:
         return {"wall_s": time.perf_counter() - began}
 
 
-def _create(secret: str) -> str:
-    name = f"lhbare_{secrets.token_hex(8)}_abcd"
+def _fresh() -> str:
+    return f"lhbare_{secrets.token_hex(8)}_abcd"
+
+
+def creation(name: str, secret: str) -> str:
+    """What makes an account, in one go."""
     comment = f"leasehold database/creds/reader/{secrets.token_hex(13)} for tests"
     statements = [
         *recipes.creation({"member_of": ["app_readonly"]}, name, secret, EXPIRY),

@@ -29,7 +29,7 @@ QUICK = Scale(
     stores=(100_000,),
     starts=3,
     idle_s=5,
-    crowd=1_000,
+    crowd=2_000,
 )
 FULL = Scale(
     rounds=15,
