@@ -126,7 +126,7 @@ async def test_a_broker_killed_in_the_stream_gets_what_it_did_not_acknowledge_an
         await soon(lambda: publisher.trouble)
         held = [entry.event.id for entry in await store.outbox(500)]
         mosquitto.start()
-        await soon(lambda: held[-1] in first_arrivals(subscriber))
+        await soon(lambda: held[-1] in first_arrivals(subscriber), within_s=60)
     arrived = first_arrivals(subscriber)
     assert len(held) > 0
     assert [id for id in arrived if id in held] == held

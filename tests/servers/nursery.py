@@ -26,20 +26,21 @@ _LONGEST = 1 << 20
 class Child:
     """A process that a nursery forked; it looks like a `subprocess.Popen`."""
 
-    def __init__(self, nursery: "Nursery", args: Sequence[str], pid: int) -> None:
+    def __init__(self, nursery: "Nursery", args: Sequence[str], number: int, pid: int) -> None:
         self.args = args
+        self.number = number
         self.pid = pid
         self.returncode: int | None = None
         self._nursery = nursery
 
     def poll(self) -> int | None:
         if self.returncode is None:
-            self.returncode = self._nursery.ended(self.pid, 0)
+            self.returncode = self._nursery.ended(self.number, 0)
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         if self.returncode is None:
-            self.returncode = self._nursery.ended(self.pid, timeout)
+            self.returncode = self._nursery.ended(self.number, timeout)
         if self.returncode is None:
             assert timeout is not None
             raise subprocess.TimeoutExpired(list(self.args), timeout)
@@ -59,7 +60,9 @@ class Nursery:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._forked = 0
         self._ended: dict[int, int] = {}
+        """Return codes by number, because process ids come again."""
 
     @functools.cached_property
     def _channel(self) -> socket.socket:
@@ -72,21 +75,27 @@ class Nursery:
 
     def fork(self, args: Sequence[str], env: Mapping[str, str], output: int) -> Child:
         """`leasehold` with these arguments; `output` is where it writes."""
-        order = {"args": list(args), "env": dict(env), "folder": os.getcwd()}
+        self._forked += 1
+        order = {
+            "number": self._forked,
+            "args": list(args),
+            "env": dict(env),
+            "folder": os.getcwd(),
+        }
         socket.send_fds(self._channel, [json.dumps(order).encode()], [output])
         while "forked" not in (told := self._hear()):
             pass
-        return Child(self, args, told["forked"])
+        return Child(self, args, self._forked, told["forked"])
 
-    def ended(self, pid: int, timeout: float | None) -> int | None:
+    def ended(self, number: int, timeout: float | None) -> int | None:
         """The return code of a child; None if it did not end within so many seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        while pid not in self._ended:
+        while number not in self._ended:
             left = None if deadline is None else max(0, deadline - time.monotonic())
             if not select.select([self._channel], [], [], left)[0]:
                 return None
             self._hear()
-        return self._ended[pid]
+        return self._ended[number]
 
     def close(self) -> None:
         """End every child."""
@@ -104,17 +113,18 @@ class Nursery:
 
 def _tend(channel: socket.socket) -> list[str]:
     """Fork on order until the channel is closed; returns in each child, with its arguments."""
-    children: dict[int, int] = {}  # by a descriptor that is readable when the process has ended
+    children: dict[int, tuple[int, int]] = {}
+    """Number and process id, by a descriptor that is readable when the process has ended."""
     while True:
         for ready in select.select([channel.fileno(), *children], [], [])[0]:
             if ready != channel.fileno():
-                pid = children.pop(ready)
+                number, pid = children.pop(ready)
                 os.close(ready)
-                _tell(channel, ended=pid, code=os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+                _tell(channel, ended=number, code=os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
                 continue
             text, outputs, _, _ = socket.recv_fds(channel, _LONGEST, 1)
             if not text:
-                for pid in children.values():
+                for _, pid in children.values():
                     os.kill(pid, signal.SIGKILL)
                 sys.exit()
             [output], order = outputs, json.loads(text)
@@ -130,7 +140,7 @@ def _tend(channel: socket.socket) -> list[str]:
                 sys.orig_argv = [sys.executable, "-m", "leasehold", *order["args"]]
                 return order["args"]
             os.close(output)
-            children[os.pidfd_open(pid)] = pid
+            children[os.pidfd_open(pid)] = (order["number"], pid)
             _tell(channel, forked=pid)
 
 
