@@ -88,7 +88,7 @@ async def _serve(settings: Settings, flag: SealFlag, by: Unsealing | None) -> bo
             await catch_up(state.search, quarantine.known, store, store.tokens, clock)
         stack.push_async_callback(core.engines.close)
         stack.callback(core.holding.close)
-        loops = reconciling_of(core, settings)
+        loops = reconciling_of(core, settings, state.search)
         generation = await loops.applier.start()
         await loops.drills.start()
         if quarantine is None and (abandoned := await core.remover.abandoned()):

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from leasehold.core import Core
+from leasehold.events.audit_search import AuditSearch
 from leasehold.expiry import ExpiryWorker
 from leasehold.pauses import Pauses
 from leasehold.reconcile.applier import Applier
@@ -17,6 +18,7 @@ from leasehold.reconcile.forcing import Forcing
 from leasehold.reconcile.orphans import AccountLook
 from leasehold.reconcile.policy_drift import not_served
 from leasehold.reconcile.rehearsal import Rehearsal
+from leasehold.reconcile.scrubbing import Scrubbing
 from leasehold.rotation.parts import Rotations
 from leasehold.settings import Settings
 from leasehold.sources.choose import source_for
@@ -38,10 +40,15 @@ class Reconciling:
     schedule: DrillSchedule
     rotations: Rotations
     warming: Warming
+    scrubbing: Scrubbing
 
     def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
         """What runs as long as the daemon does, by name."""
-        return {"policy source": self.applier.follow(), "drift": self.drift.run()}
+        return {
+            "policy source": self.applier.follow(),
+            "drift": self.drift.run(),
+            "scrub": self.scrubbing.run(),
+        }
 
     def ending_tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
         """What makes or ends leases by itself, and waits while the daemon is quarantined."""
@@ -56,7 +63,7 @@ class Reconciling:
         }
 
 
-def reconciling_of(core: Core, settings: Settings) -> Reconciling:
+def reconciling_of(core: Core, settings: Settings, search: AuditSearch) -> Reconciling:
     """The loops over the core, as the settings have them."""
     applier = Applier(
         source=source_for(settings),
@@ -128,4 +135,5 @@ def reconciling_of(core: Core, settings: Settings) -> Reconciling:
             clock=core.clock,
             recipe_of=core.serving.recipe_of,
         ),
+        scrubbing=Scrubbing(core.store, core.clock, core.names, search, drift),
     )

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from leasehold.clock import Clock
 from leasehold.errors import ConfigError
 from leasehold.keys.envelope import Envelope
 from leasehold.keys.keyfile import Key
-from leasehold.leases import sqlite_files, sqlite_meta, sqlite_rows
+from leasehold.leases import sqlite_files, sqlite_meta, sqlite_rows, sqlite_salvage, sqlite_scrub
 from leasehold.leases.sqlite_matching import MatchingReads
 from leasehold.leases.sqlite_tokens import SQLiteTokens
 from leasehold.leases.sqlite_writer import Job, Results, Writer
@@ -43,6 +44,7 @@ class SQLiteStore(MatchingReads):
         with contextlib.ExitStack() as undo:
             self._lock = sqlite_files.lock(state_dir)
             undo.callback(os.close, self._lock)
+            sqlite_salvage.make_whole(self._path)
             try:
                 sqlite_files.make(self._path)
                 self._db = undo.enter_context(contextlib.closing(sqlite_files.connect(self._path)))
@@ -150,6 +152,31 @@ class SQLiteStore(MatchingReads):
                 job.outcome.set_result(result)
         for wake in self._wakes:
             wake()
+
+    # Looking after the file.
+
+    async def scrub(self) -> sqlite_scrub.Scrubbed:
+        """Read everything through; what is damaged is counted from then on. Raises Unavailable."""
+        stop = threading.Event()
+        try:
+            found = await asyncio.to_thread(sqlite_scrub.scrub, self._path, self._rows, stop)
+        finally:
+            stop.set()
+        for row in found.damaged:
+            account = f"; its account is {row.account}" if row.account else ""
+            self._note_damaged(row.lease_id, f"lease {row.lease_id}: {row.why}{account}")
+        return found
+
+    async def reindex(self) -> None:
+        """Make all indexes anew from the tables. Raises Unavailable."""
+        await self._put(Job(self._outcome(), reindex=True))
+
+    async def resum(self) -> None:
+        """Make the sum over all leases anew, since they are as they should be. Raises Unavailable.
+
+        See `sqlite_sum`.
+        """
+        await self._put(Job(self._outcome(), resum=True))
 
     # Reads that the writer answers, since it keeps the tally.
 

@@ -27,6 +27,7 @@ FLOOR_BYTES = 64 << 20
 LOG_PAGES = 8_000
 """How long SQLite's log may grow, in pages of 4 KiB, when the writer finds no time to merge it."""
 _MAKING = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+THINGS = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
 _MOUNTS = Path("/proc/self/mounts")
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "afs"}
 
@@ -107,11 +108,15 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     return db
 
 
+def is_harm(error: sqlite3.Error) -> bool:
+    """Whether SQLite found its file damaged, and not only that it cannot be used just now."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_CORRUPT
+
+
 def migrate(db: sqlite3.Connection) -> None:
     """Bring the tables to what this code knows. Raises ConfigError for tables that are newer."""
-    folder = files("leasehold.leases") / "migrations"
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    scripts = [(folder / name).read_text() for name in names]
+    scripts = _scripts()
     [done] = db.execute("PRAGMA user_version").fetchone()
     if done > len(scripts):
         raise ConfigError(
@@ -122,6 +127,20 @@ def migrate(db: sqlite3.Connection) -> None:
         hit("store.migrating")
         db.execute("COMMIT")
         hit("store.migrated")
+
+
+def things() -> set[tuple[str, str, str]]:
+    """What `THINGS` finds in a store that is as it should be."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as db:
+        for text in _scripts():
+            db.executescript(text)
+        return set(db.execute(THINGS))
+
+
+def _scripts() -> list[str]:
+    folder = files("leasehold.leases") / "migrations"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return [(folder / name).read_text() for name in names]
 
 
 def free_bytes(state_dir: Path) -> int:

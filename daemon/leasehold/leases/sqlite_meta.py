@@ -10,6 +10,8 @@ from leasehold.errors import ConfigError
 from leasehold.leases.sqlite_rows import Rows
 from leasehold.model import AuditHead
 
+SUM = "lease_sum"
+
 
 @dataclass(frozen=True, slots=True)
 class Meta:
@@ -38,7 +40,9 @@ def read(db: sqlite3.Connection, rows: Rows, key_id: str) -> Meta:
             f"the store was written under key {known.get('key_id')}, the key file holds {key_id};"
             " restore the key that belongs to this state directory"
         )
-    if not all(rows.verifies(row["mac"], "meta", row["name"], row["value"]) for row in found):
+    # The sum can be made anew, so a store is not given up for it.
+    needed = [row for row in found if row["name"] != SUM]
+    if not all(rows.verifies(row["mac"], "meta", row["name"], row["value"]) for row in needed):
         raise ConfigError("the store does not know itself any more; restore it")
     try:
         anchor, head = known.get("anchor"), known.get("audit_head")
@@ -75,6 +79,19 @@ def audit_head(db: sqlite3.Connection) -> AuditHead | None:
     """The last line of the audit, by the last commit."""
     row = db.execute("SELECT value FROM meta WHERE name = 'audit_head'").fetchone()
     return AuditHead(**json.loads(row["value"])) if row else None
+
+
+def keep_sum(db: sqlite3.Connection, rows: Rows, total: int) -> None:
+    """Write down the sum over all rows of leases (see `sqlite_sum`)."""
+    _keep(db, rows, SUM, {"total": f"{total:064x}"})
+
+
+def lease_sum(db: sqlite3.Connection, rows: Rows) -> int | None:
+    """The sum over all rows of leases, by the last commit; None for none, or one not to trust."""
+    row = db.execute("SELECT value, mac FROM meta WHERE name = ?", (SUM,)).fetchone()
+    if row is None or not rows.verifies(row["mac"], "meta", SUM, row["value"]):
+        return None
+    return int(json.loads(row["value"])["total"], 16)
 
 
 def _keep(db: sqlite3.Connection, rows: Rows, name: str, value: dict[str, object]) -> None:

@@ -16,6 +16,7 @@ from typing import TypeVar
 from leasehold.errors import NotFound, Unavailable
 from leasehold.keys.envelope import Envelope
 from leasehold.leases import (
+    sqlite_broken,
     sqlite_documents,
     sqlite_files,
     sqlite_meta,
@@ -237,14 +238,15 @@ class Reads:
         return await self._read(sqlite_meta.audit_head)
 
     async def _leases(self, where: str, values: list[object], limit: int) -> list[Lease]:
-        query = f"{sqlite_rows.SELECT} WHERE {where} LIMIT ?"
-
         def read(db: sqlite3.Connection) -> list[Lease]:
             # Damaged rows are skipped, so that many is read on top, and again after new ones.
             known = -1
             while known < len(self._damaged):
                 known = len(self._damaged)
-                rows = db.execute(query, [*values, limit + known if limit >= 0 else -1])
+                most = limit + known if limit >= 0 else -1
+                rows, unread = sqlite_broken.rows_where(db, where, [*values, most])
+                for lease_id in unread:
+                    self._note_damaged(lease_id, f"lease {lease_id}: its row cannot be read")
                 leases = [lease for row in rows if (lease := self._undamaged(row))]
             return leases if limit < 0 else leases[:limit]
 
@@ -261,10 +263,13 @@ class Reads:
         try:
             return self._rows.lease(row)
         except Unavailable as damage:
-            if row["id"] not in self._damaged:
-                self._damaged.add(row["id"])
-                logger.error("%s; its account is %s", damage, row["account"])
+            self._note_damaged(row["id"], f"{damage}; its account is {row['account']}")
             raise
+
+    def _note_damaged(self, lease_id: str, why: str) -> None:
+        if lease_id not in self._damaged:
+            self._damaged.add(lease_id)
+            logger.error("%s", why)
 
     async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         loop = asyncio.get_running_loop()

@@ -38,14 +38,17 @@ class Rows:
 
     def lease(self, row: sqlite3.Row) -> Lease:
         """The lease in a row of `SELECT`. Raises Unavailable when the row was damaged."""
+        if not self.is_whole(row):
+            raise Unavailable(f"lease {row['id']}: the row does not verify, it was damaged")
+        return lease_from(dict(zip(LEASE_FIELDS, tuple(row)[:-1], strict=True)))
+
+    def is_whole(self, row: sqlite3.Row) -> bool:
+        """Whether a row of `SELECT` is as it was written."""
         values = tuple(row)
         try:
-            verifies = hmac.compare_digest(self._mac(_covered(values[:-1])), values[-1])
+            return hmac.compare_digest(self._mac(_covered(values[:-1])), values[-1])
         except TypeError:  # a value of another type than was written
-            verifies = False
-        if not verifies:
-            raise Unavailable(f"lease {row['id']}: the row does not verify, it was damaged")
-        return lease_from(dict(zip(LEASE_FIELDS, values[:-1], strict=True)))
+            return False
 
     def mac(self, table: str, *values: Any) -> bytes:
         """The MAC of a row of another table, for its other columns."""

@@ -24,6 +24,7 @@ from leasehold.leases import (
     sqlite_files,
     sqlite_meta,
     sqlite_rows,
+    sqlite_sum,
     sqlite_tally,
     sqlite_tokens,
 )
@@ -57,6 +58,8 @@ class Job:
     documents: Sequence[Document] = ()
     events: Sequence[Event] = ()
     published: int | None = None
+    reindex: bool = False
+    resum: bool = False
     each: bool = False
     delay: bool = False
 
@@ -101,6 +104,7 @@ class Writer:
         self._unmerged = 0
         self._thread = threading.Thread(target=self._run, name="leasehold store", daemon=True)
         self.tally: Tally = sqlite_tally.read(db, rows)
+        self._sum = sqlite_sum.begun(db, rows)
         self._recipes: set[str] = {row["id"] for row in db.execute("SELECT id FROM recipe")}
         self._thread.start()
 
@@ -192,6 +196,7 @@ class Writer:
             failpoints.hit("store.changed")
             self._publish(events)
             self._keep_tally(tally, recipes)
+            total = self._keep_sum(results, anew=any(job.resum for job in jobs))
             self.telling.tell(events, audit=audit)
             sqlite_meta.keep_anchor(self._db, self._rows, self._clock.anchor())
             failpoints.hit("store.commit")
@@ -201,13 +206,15 @@ class Writer:
                 self._db.execute("ROLLBACK")
             raise
         failpoints.hit("store.committed")
-        self.tally, self._recipes = tally, recipes
+        self.tally, self._recipes, self._sum = tally, recipes, total
         self.telling.committed()
         return results
 
     def _write(self, job: Job, tally: Tally, recipes: set[str], *, full: bool) -> list[Change]:
         if job.published is not None:
             self._db.execute("DELETE FROM outbox WHERE seq <= ?", (job.published,))
+        if job.reindex:
+            self._db.execute("REINDEX")
         for document in job.documents:
             sqlite_documents.write(self._db, self._envelope, document)
         if job.token is not None:
@@ -250,6 +257,15 @@ class Writer:
     def _publish(self, events: Sequence[Event]) -> None:
         published = [event for event in events if event.type in PUBLISHED]
         insert(self._db, self._rows, "outbox", published)
+
+    def _keep_sum(self, results: Results, *, anew: bool) -> int:
+        written = [change for each in results.values() if isinstance(each, list) for change in each]
+        total = sqlite_sum.after(self._sum, self._rows, written)
+        if anew:
+            total = sqlite_sum.of_all(self._db, self._rows)
+        if written or anew:
+            sqlite_meta.keep_sum(self._db, self._rows, total)
+        return total
 
     def _keep_tally(self, tally: Tally, recipes: set[str]) -> None:
         changed = [

@@ -46,6 +46,7 @@ _TOLD_ELSEWHERE = (
     What.RIGHT_MISSING,
     What.NOT_SERVED,
     What.QUARANTINED,
+    What.DAMAGED,
 )
 """What `leasehold status` says anyway."""
 
@@ -141,14 +142,17 @@ class Drift:
         """What stands and degrades the daemon, a line each, besides what `status` says anyway."""
         standing = self.findings.all()
         grouped = Counter((each.scope.engine, each.what) for each in standing)
-        return [
+        set_back = grouped["", What.SET_BACK]
+        lines = [f"store: {set_back} leases were set back; see leasehold drift"] if set_back else []
+        lines += [
             f"engine {engine}: {count} {_GROUPED[what]}; see leasehold orphans"
             for (engine, what), count in grouped.items()
             if what in _GROUPED
-        ] + [
+        ]
+        return lines + [
             f"{each.about}: {each.sighting.why}; see leasehold drift"
             for each in standing
-            if each.what not in _GROUPED and each.what not in _TOLD_ELSEWHERE
+            if each.what not in (*_GROUPED, *_TOLD_ELSEWHERE, What.SET_BACK)
         ]
 
     async def _forget(self) -> None:

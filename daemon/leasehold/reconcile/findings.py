@@ -29,7 +29,7 @@ class Kind(StrEnum):
     LEASE = "lease"
     """Accounts without a lease, or a lease without its account."""
     STORE = "store"
-    """The store may be an older one that was put back."""
+    """The store may be an older one that was put back, or was damaged."""
 
 
 class What(StrEnum):
@@ -47,6 +47,12 @@ class What(StrEnum):
     WRONG_TAG = "wrong-tag"
     GHOST = "ghost"
     QUARANTINED = "quarantined"
+    DAMAGED = "damaged"
+    SET_BACK = "set-back"
+    FILE_DAMAGED = "file-damaged"
+
+
+_OF_A_LEASE = (What.GHOST, What.DAMAGED, What.SET_BACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ class Sighting:
         """What tells it from others of its sort; a reason that may change is no part of that."""
         if self.what is What.RIGHT_MISSING:
             return self.why
-        return self.lease_id if self.what is What.GHOST else self.account
+        return self.lease_id if self.what in _OF_A_LEASE else self.account
 
 
 Looked = Mapping[Scope, Sequence[Sighting]]
@@ -101,10 +107,10 @@ class Finding:
     @property
     def about(self) -> str:
         """What it is about, as events and people name it."""
+        if self.what in _OF_A_LEASE and self.sighting.lease_id:
+            return self.sighting.lease_id
         if self.scope.kind in (Kind.POLICY, Kind.STORE):
             return str(self.scope.kind)
-        if self.what is What.GHOST:
-            return self.sighting.lease_id
         account = self.sighting.account
         return f"engine:{self.scope.engine}" + (f"/{account}" if account else "")
 
