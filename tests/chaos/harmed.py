@@ -14,7 +14,7 @@ from chaos.stage import Record
 from chaos.trial import Trial
 
 PLAN = "T9"
-LEASES, TTL_S, RENEWED_S = 36, 12, 18
+LEASES, TTL_S, RENEWED_S = 36, 8, 12
 """Enough to fill some pages; they end while the damaged store is served."""
 START_S, TOLD_S, LATE_S = 20.0, 60.0, 10.0
 RECOGNISED = ": an older store"
@@ -59,7 +59,7 @@ class Harmed:
         what = {"harm": name, "touched": len(touched)}
         if (refusal := self._refusal()) is not None:
             found = [] if _is_one_line(refusal) else [Violation(PLAN, f"no clear end: {refusal}")]
-            return Record({**what, "served": False}, found, figures={"refused": refusal})
+            return Record({**what, "refused": refusal.rpartition("leases.db: ")[2]}, found)
         return self._served(what, leases, touched)
 
     def _served(self, what: dict[str, object], leases: list[Held], touched: set[str]) -> Record:
@@ -77,12 +77,7 @@ class Harmed:
             found += self._counted(affected)
         else:
             found.append(Violation(PLAN, "the daemon ended"))
-        return Record(
-            {**what, "served": True, "quarantined": quarantined},
-            found,
-            reached=bool(touched),
-            figures={"harm": what["harm"], "touched": len(touched), "told or gone_s": told_s},
-        )
+        return Record({**what, "quarantined": quarantined}, found, told_s, reached=bool(touched))
 
     def _counted(self, affected: list[Held]) -> list[Violation]:
         """What a census finds, but for the leases that something was done to."""

@@ -43,7 +43,6 @@ COUNTS: Mapping[str, tuple[Harm, Mapping[Size, int]]] = {
 CUTS = {Size.SMALL: 5, Size.CI: 20, Size.LONG: 100}
 LIVE: Mapping[str, LiveHarm] = {
     "bits flipped in rows": lambda state, dice, *_: harms.flip_in_rows(state, dice),
-    "two rows swapped": lambda state, dice, *_: harms.swap_two_rows(state, dice),
     "an old row put back": lambda state, dice, old, _: harms.put_a_row_back(old, state, dice),
     "a page of leases zeroed": lambda state, dice, *_: harms.zero_a_page_of_leases(state, dice),
     "the log cut": lambda state, dice, *_: harms.cut_the_log(state, dice),
