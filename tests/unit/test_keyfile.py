@@ -102,6 +102,12 @@ def test_what_is_no_key_is_refused(tmp_path: Path, content: bytes) -> None:
     assert "not a key; it must be 32 bytes in base64" in refusal(key_file(tmp_path, content))
 
 
+def test_a_disk_that_fails_is_told(tmp_path: Path) -> None:
+    """Memory that nobody has mapped gives whoever reads it an input/output error."""
+    said = refusal(Path("/proc/self/mem"), may_create=False)
+    assert "cannot read the key (Input/output error)" in said
+
+
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert "No such file" in refusal(tmp_path / "nowhere" / "key")
 

@@ -54,12 +54,12 @@ def load_or_create(path: Path, *, may_create: bool) -> Key:
             ) from None
         return _create(path)
     except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot read the key ({os.strerror(error.errno or 0)})"
-        ) from error
+        raise _unreadable(path, error) from error
     try:
         _check(path, os.fstat(handle))
         text = os.read(handle, 256)
+    except OSError as error:
+        raise _unreadable(path, error) from error
     finally:
         os.close(handle)
     if may_create and not text:
@@ -68,6 +68,10 @@ def load_or_create(path: Path, *, may_create: bool) -> Key:
     if (key := key_from(text)) is None:
         raise ConfigError(f"{path}: not a key; it must be {KEY_BYTES} bytes in base64")
     return key
+
+
+def _unreadable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"{path}: cannot read the key ({os.strerror(error.errno or 0)})")
 
 
 def key_from(text: bytes) -> Key | None:
