@@ -180,6 +180,7 @@ class LifeModel(RuleBasedStateMachine):
 
     async def compare(self) -> None:
         await self.world.assert_accounts_agree(self.dropped)
+        assert (await self.world._store.scrub()).clean, "no false alarm, whatever it went through"
         audited, now_ms = await self.world.audited(), self.clock.now_ms()
         for lease in await self.world.leases():
             known = self.known.get(lease.id)
