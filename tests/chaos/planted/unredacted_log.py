@@ -13,10 +13,10 @@ def install() -> None:
     make = Creation.make
 
     async def bad(self: Creation, *args: Any, **how: Any) -> Any:
-        lease, issued = await make(self, *args, **how)
-        password = issued.credential["password"]
+        made = await make(self, *args, **how)
+        password = made.issued.credential["password"]
         assert isinstance(password, Secret)
-        logger.warning("made %s with %s", lease.account, password.reveal())
-        return lease, issued
+        logger.warning("made %s with %s", made.lease.account, password.reveal())
+        return made
 
     Creation.make = bad  # type: ignore[method-assign]
