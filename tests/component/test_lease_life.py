@@ -31,6 +31,7 @@ UNTIL_FOUND = settings(
     max_examples=2_000,
     stateful_step_count=40,
     phases=[Phase.generate],
+    derandomize=True,
     database=None,
     print_blob=False,
     report_multiple_bugs=False,
