@@ -46,6 +46,15 @@ def check_private(file: Path) -> None:
         info = file.lstat()
     except FileNotFoundError:
         return
+    check_ours(file, info)
+    if info.st_nlink > 1:
+        raise ConfigError(
+            f"{file}: has {info.st_nlink} names (hard links); put a copy in its place"
+        )
+
+
+def check_ours(file: Path, info: os.stat_result) -> None:
+    """Refuse what is no file, or not ours alone to read. Raises ConfigError with what to mend."""
     if not stat.S_ISREG(info.st_mode):
         raise ConfigError(f"{file}: is not a regular file; look what it is, and move it away")
     if info.st_uid != os.geteuid():
@@ -53,7 +62,3 @@ def check_private(file: Path) -> None:
     if info.st_mode & 0o077:
         mode = stat.S_IMODE(info.st_mode)
         raise ConfigError(f"{file}: has mode {mode:04o}; run chmod 0600 {file}")
-    if info.st_nlink > 1:
-        raise ConfigError(
-            f"{file}: has {info.st_nlink} names (hard links); put a copy in its place"
-        )

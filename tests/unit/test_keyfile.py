@@ -82,7 +82,7 @@ def test_a_pipe_and_a_directory_are_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe", 0o600)
     (tmp_path / "folder").mkdir(0o700)
     for name in ("pipe", "folder"):
-        assert "must be a regular file" in refusal(tmp_path / name)
+        assert "is not a regular file" in refusal(tmp_path / name)
 
 
 @pytest.mark.parametrize(

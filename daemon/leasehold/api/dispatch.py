@@ -78,7 +78,7 @@ class Dispatcher:
         request_id = str(uuid.uuid4())
         try:
             async with asyncio.timeout(HANDLER_S):
-                await self._first()
+                await self._catch_up()
                 reply = await self._reply(request, replace(caller, request=request_id))
             request[STATUS] = reply.status
             response = _rendered(reply, request_id)
@@ -113,13 +113,13 @@ class Dispatcher:
                 logger.warning("request %s was answered, and then: %s", request_id, error)
         return sent
 
-    async def _first(self) -> None:
+    async def _catch_up(self) -> None:
         if self._caught_up is not None:
             await self._caught_up()
 
     async def _send(self, request: web.BaseRequest, response: web.Response) -> web.Response:
         """Hand all of it to the kernel. Raises ConnectionError if the caller is gone."""
-        await self._first()
+        await self._catch_up()
         transport = request.transport
         if transport is None or transport.is_closing() or _hung_up(transport):
             raise ConnectionResetError("the caller hung up")

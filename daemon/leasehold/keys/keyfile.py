@@ -9,7 +9,6 @@ import binascii
 import hashlib
 import os
 import secrets
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from leasehold.errors import ConfigError
 from leasehold.failpoints import hit
+from leasehold.places import check_ours
 
 KEY_BYTES = 32
 
@@ -56,7 +56,7 @@ def load_or_create(path: Path, *, may_create: bool) -> Key:
     except OSError as error:
         raise _unreadable(path, error) from error
     try:
-        _check(path, os.fstat(handle))
+        check_ours(path, os.fstat(handle))
         text = os.read(handle, 256)
     except OSError as error:
         raise _unreadable(path, error) from error
@@ -81,16 +81,6 @@ def key_from(text: bytes) -> Key | None:
     except binascii.Error:
         return None
     return _key(value) if len(value) == KEY_BYTES else None
-
-
-def _check(path: Path, info: os.stat_result) -> None:
-    if not stat.S_ISREG(info.st_mode):
-        raise ConfigError(f"{path}: the key must be a regular file")
-    if info.st_uid != os.geteuid():
-        raise ConfigError(f"{path}: the key belongs to uid {info.st_uid}, not to us; chown it")
-    if info.st_mode & 0o077:
-        mode = stat.S_IMODE(info.st_mode)
-        raise ConfigError(f"{path}: the key has mode {mode:04o}; run chmod 0600 {path}")
 
 
 def _create(path: Path) -> Key:
